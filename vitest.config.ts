@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    reporters: ['default', './tests/support/tally-reporter.ts'],
+    // Processes, so that a native add-on that crashes costs its files, counted as failed, and not the whole run.
+    pool: 'forks',
+    // One module graph per worker: nothing here may keep state in a module, and starting is several times faster.
+    isolate: false,
+    allowOnly: false,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})
