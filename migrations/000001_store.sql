@@ -150,6 +150,7 @@ create table trajectories (
   "n_late" integer not null,
   "first_event_at" text not null,
   "last_event_at" text not null,
+  "lake_offset" bigint,
   primary key ("trajectory_id")
 );
 
@@ -296,6 +297,6 @@ create index trajectories_by_run on trajectories (run_id, trajectory_id);
 create index trajectories_by_group on trajectories (run_id, group_id);
 create index trajectories_by_item on trajectories (item_id, policy_version);
 -- What changed since the last cut of the lake.
-create index trajectories_by_change on trajectories (partition, last_offset);
+create index trajectories_by_lake_offset on trajectories (partition, lake_offset);
 create index quarantine_by_state on quarantine (state, seen_at);
 create index data_files_live on data_files (table_name, begin_snapshot);

@@ -11,7 +11,7 @@ export const Envelope = object(
     subject: maybe(text('What it is about; not read.')),
     datacontenttype: maybe(text('application/json.')),
     dataschema: maybe(text('Ends in /<type>/<version>. Without it, version 1.')),
-    partitionkey: maybe(id('The partition key. Without it, the field that the event type names.')),
+    partitionkey: maybe(id('The partition key: where it is sent, it must be the field that the event type names.')),
     traceparent: maybe(text('The W3C trace that it belongs to.')),
   },
   'A CloudEvents 1.0 envelope.',

@@ -93,7 +93,7 @@ export const LAKE_TABLES = {
       n_steps: bigint('Steps, as the finish says.'), n_steps_seen: bigint('Distinct steps that are here.'), step_index_max: bigint('The highest step index here.'), n_tool_calls: bigint('Tool calls.'), n_invalid_tool_calls: bigint('Tool calls that were not valid.'),
       tools_called: json('How often each tool was called.'), error_codes: json('How often each error code was set.'), prompt_tokens: bigint('Tokens of the prompt.'), response_tokens: bigint('Tokens written.'), obs_tokens: bigint('Tokens observed.'),
       step_prompt_tokens_max: bigint('The longest prompt of a step.'), step_completion_tokens: bigint('Tokens written, added over steps.'), step_obs_tokens: bigint('Tokens observed, added over steps.'),
-      n_conflicts: bigint('Events that came again with other content.'), n_duplicates: bigint('Events that came again.'), n_late: bigint('Steps that came after the finish.'), n_annotations: bigint('Annotations.'), image_ids: list('VARCHAR', 'The images referred to.'),
+      n_conflicts: bigint('Events that came again with other content.'), n_late: bigint('Steps that came after the finish.'), n_annotations: bigint('Annotations.'), image_ids: list('VARCHAR', 'The images referred to.'),
       prompt: list(MESSAGE_TYPE, 'The messages before the first step.'), tools: json('The schemas of the tools that were offered.'), sampling: json('Sampling settings.'), prediction_raw: varchar('The answer as given.'), prediction_norm: varchar('The answer normalised.'),
       advantage: double('The advantage that the trainer sent.'), started_extra: json('Further fields of trajectory.started.'), finished_extra: json('Further fields of trajectory.finished.'), dt,
     },

@@ -1,5 +1,5 @@
 /** Chat messages and tool calls: the parts that prompts, steps and training rows share. */
-import Type from 'typebox'
+import type Type from 'typebox'
 import { flag, id, integer, json, list, maybe, object, oneOf, sha256, text } from './fields.ts'
 
 /** One chat message as a model or a tool sees it. `content` is text, or a list of typed parts (text, image). */

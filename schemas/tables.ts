@@ -93,6 +93,7 @@ const PROJECTION_TABLES = {
       n_scores: integer('Scores.'), n_nonfinite: integer('Scores that are NaN or infinite.'), n_annotations: integer('Annotations.'), n_trainings: integer('Times a trainer spoke of it.'),
       n_duplicates: integer('Events that came again.'), n_conflicts: integer('Events that came again with other content.'), n_late: integer('Steps that came after the finish.'),
       first_event_at: text('The earliest time of an event.'), last_event_at: text('The latest time of an event.'),
+      lake_offset: nullable(bigint('The last change of a finished row, duplicates apart; null before the finish. What the next cut of the lake looks for.')),
     },
   },
   steps: {

@@ -1,5 +1,5 @@
 /** Events about items (questions) and the images that go with them. */
-import { id, integer, json, list, maybe, object, sha256, text } from '../fields.ts'
+import { id, integer, json, list, maybe, object, sha256, text } from '#schemas/fields.ts'
 import { defineEvent } from './define.ts'
 
 export const ItemRegistered = defineEvent({

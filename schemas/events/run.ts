@@ -1,5 +1,5 @@
 /** Events about a run: one training, evaluation or synthesis job. */
-import { anyReal, id, integer, instant, json, list, maybe, object, oneOf, real, text } from '../fields.ts'
+import { anyReal, id, integer, instant, json, list, maybe, object, oneOf, real, text } from '#schemas/fields.ts'
 import { defineEvent } from './define.ts'
 
 export const RUN_KINDS = ['expert_synthesis', 'sft', 'rl', 'eval'] as const

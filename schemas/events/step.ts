@@ -1,7 +1,7 @@
 /** The event that there are most of: one turn of a rollout. */
 import Type from 'typebox'
-import { flag, id, instant, integer, json, list, maybe, object, oneOf, real, text } from '../fields.ts'
-import { ImageRefs, Message, ToolCall, trajectoryId } from '../messages.ts'
+import { flag, id, instant, integer, json, list, maybe, object, oneOf, real, text } from '#schemas/fields.ts'
+import { ImageRefs, Message, ToolCall, trajectoryId } from '#schemas/messages.ts'
 import { defineEvent } from './define.ts'
 
 export const ACTION_KINDS = ['tool_call', 'answer', 'message', 'invalid'] as const

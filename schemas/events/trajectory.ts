@@ -1,7 +1,7 @@
 /** Events about a trajectory as a whole. */
 import Type from 'typebox'
-import { anyReal, flag, id, instant, integer, json, list, maybe, object, oneOf, real, sha256, text } from '../fields.ts'
-import { Message, Tool, trajectoryId } from '../messages.ts'
+import { anyReal, flag, id, instant, integer, json, list, maybe, object, oneOf, real, sha256, text } from '#schemas/fields.ts'
+import { Message, Tool, trajectoryId } from '#schemas/messages.ts'
 import { defineEvent } from './define.ts'
 
 export const STATUSES = ['completed', 'truncated', 'aborted', 'infra_error'] as const

@@ -132,7 +132,11 @@ function readParsed(value: unknown): ReadEvent | Unreadable {
   const data = withoutNulls(raw as Data)
   const fault = checkData(type, data)
   if (fault !== undefined) return unreadable(fault)
-  const partitionKey = typeof envelope['partitionkey'] === 'string' ? envelope['partitionkey'] : String(data[EVENTS[type].partitionBy])
+  const partitionKey = String(data[EVENTS[type].partitionBy])
+  if (typeof envelope['partitionkey'] === 'string' && envelope['partitionkey'] !== partitionKey) {
+    // Events about one thing must meet in one partition, or a key that comes twice could not be noticed.
+    return unreadable({ code: 'wrong_partitionkey', message: `partitionkey is not data.${EVENTS[type].partitionBy}`, pointer: '/partitionkey', hint: `leave partitionkey out, or set it to data.${EVENTS[type].partitionBy}` })
+  }
   return {
     readable: true, type, version, id: envelope.id, source: envelope.source, time, partitionKey, data,
     traceparent: typeof envelope['traceparent'] === 'string' ? envelope['traceparent'] : undefined,

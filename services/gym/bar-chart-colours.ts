@@ -1,15 +1,15 @@
-import type { BarChart } from './bar-chart.ts';
+import type { BarChart } from './bar-chart.ts'
 
 /** Colours of a page. All text has a contrast of at least 4.5 to its page. */
 export type Palette = {
-  readonly page: string;
-  readonly ink: string;
-  readonly faint: string;
-  readonly axis: string;
-  readonly grid: string;
+  readonly page: string
+  readonly ink: string
+  readonly faint: string
+  readonly axis: string
+  readonly grid: string
   /** At least 9, told apart side by side. The first is the page's own colour for single-colour charts. */
-  readonly bars: readonly string[];
-};
+  readonly bars: readonly string[]
+}
 
 export const palettes: readonly Palette[] = [
   {
@@ -60,34 +60,34 @@ export const palettes: readonly Palette[] = [
     grid: '#ebe5f3',
     bars: ['#7b5ea7', '#e07a9b', '#4f9fb5', '#f0a35e', '#6fae75', '#c9577d', '#5567b8', '#b99f3f', '#98655a'],
   },
-];
+]
 
 /** SVG paint attributes, one for each bar. A ramp runs from the highest bar, darkest, to the lowest. */
 export function barPaints(palette: Palette, chart: BarChart): string[] {
-  const own = palette.bars[Math.floor(chart.look.palette / palettes.length) % 4] ?? palette.bars[0] ?? '';
-  const falling = chart.values.toSorted((left, right) => right - left);
+  const own = palette.bars[Math.floor(chart.look.palette / palettes.length) % 4] ?? palette.bars[0] ?? ''
+  const falling = chart.values.toSorted((left, right) => right - left)
   return chart.values.map((value, place) => {
     switch (chart.look.paint) {
       case 'single':
-        return `fill="${own}"`;
+        return `fill="${own}"`
       case 'many':
-        return `fill="${palette.bars[place % palette.bars.length] ?? own}"`;
+        return `fill="${palette.bars[place % palette.bars.length] ?? own}"`
       case 'ramp': {
-        const rank = falling.indexOf(value) / (falling.length - 1);
-        return `fill="${mixed(own, palette.page, rank * 0.62)}"`;
+        const rank = falling.indexOf(value) / (falling.length - 1)
+        return `fill="${mixed(own, palette.page, rank * 0.5)}"`
       }
       case 'outlined':
-        return `fill="${mixed(own, palette.page, 0.72)}" stroke="${own}" stroke-width="1.75"`;
+        return `fill="${mixed(own, palette.page, 0.72)}" stroke="${own}" stroke-width="1.75"`
     }
-  });
+  })
 }
 
 /** `share` of the way from one #rrggbb to another. */
 function mixed(from: string, to: string, share: number): string {
-  const channel = (colour: string, start: number): number => Number.parseInt(colour.slice(start, start + 2), 16);
+  const channel = (colour: string, start: number): number => Number.parseInt(colour.slice(start, start + 2), 16)
   const hex = [1, 3, 5].map((start) => {
-    const level = channel(from, start) + (channel(to, start) - channel(from, start)) * share;
-    return Math.round(level).toString(16).padStart(2, '0');
-  });
-  return `#${hex.join('')}`;
+    const level = channel(from, start) + (channel(to, start) - channel(from, start)) * share
+    return Math.round(level).toString(16).padStart(2, '0')
+  })
+  return `#${hex.join('')}`
 }

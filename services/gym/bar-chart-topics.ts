@@ -1,19 +1,19 @@
 /** What a chart may be about: pools of words and the range of its values. All figures are invented. */
 export type Topic = {
-  readonly title: string;
+  readonly title: string
   /** The measure in a sentence: "the number of *visits*", "the *rainfall*". */
-  readonly measure: string;
+  readonly measure: string
   /** Written after a value; '' for plain counts. */
-  readonly unit: string;
+  readonly unit: string
   /** One bar in a question: "which *branch*". */
-  readonly noun: string;
-  readonly labels: readonly string[];
-  readonly lowest: number;
-  readonly highest: number;
-  readonly decimals: 0 | 1;
+  readonly noun: string
+  readonly labels: readonly string[]
+  readonly lowest: number
+  readonly highest: number
+  readonly decimals: 0 | 1
   /** Months and years keep their order on the axis. */
-  readonly ordered: boolean;
-};
+  readonly ordered: boolean
+}
 
 export const topics: readonly Topic[] = [
   {
@@ -98,7 +98,16 @@ export const topics: readonly Topic[] = [
     measure: 'number of tickets',
     unit: 'tickets',
     noun: 'film',
-    labels: ['Low Tide', 'Paper Moon', 'The Ferry', 'Second Snow', 'Night Bus', 'Glass Town', 'Long Way Up', 'Quiet Street'],
+    labels: [
+      'Low Tide',
+      'Paper Moon',
+      'The Ferry',
+      'Second Snow',
+      'Night Bus',
+      'Glass Town',
+      'Long Way Up',
+      'Quiet Street',
+    ],
     lowest: 240,
     highest: 3600,
     decimals: 0,
@@ -148,4 +157,4 @@ export const topics: readonly Topic[] = [
     decimals: 0,
     ordered: true,
   },
-];
+]

@@ -1,26 +1,26 @@
-import { checkedAnswer } from './answer-check.ts';
-import { repetitionLevel } from './repetition.ts';
-import { formatViolations, readTurn } from './turn-grammar.ts';
-import type { AnswerCheck, AnswerKey } from './answer-check.ts';
-import type { RepetitionLevel } from './repetition.ts';
-import type { FormatViolation } from './turn-grammar.ts';
+import { checkedAnswer } from './answer-check.ts'
+import { repetitionLevel } from './repetition.ts'
+import { formatViolations, readTurn } from './turn-grammar.ts'
+import type { AnswerCheck, AnswerKey } from './answer-check.ts'
+import type { RepetitionLevel } from './repetition.ts'
+import type { FormatViolation } from './turn-grammar.ts'
 
 /** The name of this reward, for `reward_version`. */
-export const vistaRewardVersion = 'vista-1';
+export const vistaRewardVersion = 'vista-1'
 
-export type RewardParts = { readonly rep: number; readonly format: number; readonly correct: number };
+export type RewardParts = { readonly rep: number; readonly format: number; readonly correct: number }
 
 export type Score = AnswerCheck & {
-  readonly reward: number;
-  readonly parts: RewardParts;
-  readonly rep_level: RepetitionLevel;
+  readonly reward: number
+  readonly parts: RewardParts
+  readonly rep_level: RepetitionLevel
   /** Told of every rollout, also where a repetition keeps it out of the reward. */
-  readonly format_ok: boolean;
-  readonly format_violations: readonly FormatViolation[];
-  readonly prediction_raw: string | null;
-};
+  readonly format_ok: boolean
+  readonly format_violations: readonly FormatViolation[]
+  readonly prediction_raw: string | null
+}
 
-const repetitionPenalty: Record<RepetitionLevel, number> = { none: 0, moderate: -1.5, severe: -2, extreme: -3 };
+const repetitionPenalty: Record<RepetitionLevel, number> = { none: 0, moderate: -1.5, severe: -2, extreme: -3 }
 
 /**
  * R = R_rep + R_format + R_correct of arXiv 2511.19773, 5.2. Repetition is looked at first and stands
@@ -28,12 +28,12 @@ const repetitionPenalty: Record<RepetitionLevel, number> = { none: 0, moderate: 
  * -3, -2, -1.5, -1, 1, 2. `answer_match` says whether the answer was right whatever its form.
  */
 export function vistaReward(rawTurns: readonly string[], key: AnswerKey, options = { needs_tool_call: false }): Score {
-  const turns = rawTurns.map(readTurn);
-  const prediction = turns.at(-1)?.answer_text ?? null;
-  const check = checkedAnswer(prediction, key);
-  const violations = formatViolations(turns, options);
-  const level = worstLevel(rawTurns);
-  const parts = rewardParts(level, violations.length === 0, check.answer_match);
+  const turns = rawTurns.map(readTurn)
+  const prediction = turns.at(-1)?.answer_text ?? null
+  const check = checkedAnswer(prediction, key)
+  const violations = formatViolations(turns, options)
+  const level = worstLevel(rawTurns)
+  const parts = rewardParts(level, violations.length === 0, check.answer_match)
   return {
     ...check,
     reward: parts.rep + parts.format + parts.correct,
@@ -42,17 +42,17 @@ export function vistaReward(rawTurns: readonly string[], key: AnswerKey, options
     format_ok: violations.length === 0,
     format_violations: violations,
     prediction_raw: prediction,
-  };
+  }
 }
 
 /** The parts, each withheld (0) where an earlier one rules it out. */
 export function rewardParts(level: RepetitionLevel, formatOk: boolean, answerMatch: boolean): RewardParts {
-  if (level !== 'none') return { rep: repetitionPenalty[level], format: 0, correct: 0 };
-  if (!formatOk) return { rep: 0, format: -1, correct: 0 };
-  return { rep: 0, format: 1, correct: answerMatch ? 1 : 0 };
+  if (level !== 'none') return { rep: repetitionPenalty[level], format: 0, correct: 0 }
+  if (!formatOk) return { rep: 0, format: -1, correct: 0 }
+  return { rep: 0, format: 1, correct: answerMatch ? 1 : 0 }
 }
 
 function worstLevel(rawTurns: readonly string[]): RepetitionLevel {
-  const levels = rawTurns.map(repetitionLevel);
-  return levels.toSorted((left, right) => repetitionPenalty[left] - repetitionPenalty[right])[0] ?? 'none';
+  const levels = rawTurns.map(repetitionLevel)
+  return levels.toSorted((left, right) => repetitionPenalty[left] - repetitionPenalty[right])[0] ?? 'none'
 }

@@ -5,11 +5,11 @@ const widths: readonly (readonly [RegExp, number])[] = [
   [/[mwMW%@]/, 880],
   [/[A-Z]/, 690],
   [/\d/, 640],
-];
+]
 
 /** The width of `text` in pixels at `size` pixels; an estimate for margins, not for placing glyphs. */
 export function measuredWidth(text: string, size: number): number {
-  let thousandths = 0;
-  for (const letter of text) thousandths += widths.find(([kind]) => kind.test(letter))?.[1] ?? 580;
-  return (thousandths / 1000) * size;
+  let thousandths = 0
+  for (const letter of text) thousandths += widths.find(([kind]) => kind.test(letter))?.[1] ?? 580
+  return (thousandths / 1000) * size
 }

@@ -12,45 +12,50 @@ export type FormatViolation =
   | 'tool_call_without_name'
   | 'no_answer'
   | 'answer_before_end'
-  | 'no_tool_call';
+  | 'no_tool_call'
 
 /** A call as the model wrote it. `arguments` is {} where it gave none. */
-export type WrittenCall = { readonly raw: string; readonly name: string; readonly arguments: unknown; readonly parsed: boolean };
+export type WrittenCall = {
+  readonly raw: string
+  readonly name: string
+  readonly arguments: unknown
+  readonly parsed: boolean
+}
 
 /** A turn as read. A turn may break the grammar and still hold an action that can be carried out. */
 export type Turn = {
-  readonly action_kind: 'tool_call' | 'answer' | 'invalid';
-  readonly think_text: string | null;
-  readonly answer_text: string | null;
-  readonly call: WrittenCall | null;
-  readonly violations: readonly FormatViolation[];
-};
+  readonly action_kind: 'tool_call' | 'answer' | 'invalid'
+  readonly think_text: string | null
+  readonly answer_text: string | null
+  readonly call: WrittenCall | null
+  readonly violations: readonly FormatViolation[]
+}
 
-const anyTag = /<\/?(?:think|tool_call|answer)>/g;
+const anyTag = /<\/?(?:think|tool_call|answer)>/g
 
 /**
  * Reads one turn against the grammar `<think>…</think>` then one `<tool_call>…</tool_call>` or
  * `<answer>…</answer>`: in order, closed, not nested, nothing around them. Never throws.
  */
 export function readTurn(raw: string): Turn {
-  const tags = [...raw.matchAll(anyTag)];
-  const violations = new Set<FormatViolation>(tagViolations(tags.map((tag) => tag[0])));
-  if (textOutside(raw, tags)) violations.add('text_outside_tags');
-  const call = writtenCall(inside(raw, 'tool_call'));
-  if (call !== null && !call.parsed) violations.add('tool_call_not_json');
-  if (call?.parsed === true && call.name === '') violations.add('tool_call_without_name');
-  const answer = inside(raw, 'answer');
-  const think = inside(raw, 'think');
-  const runs = call !== null && call.parsed && call.name !== '';
+  const tags = [...raw.matchAll(anyTag)]
+  const violations = new Set<FormatViolation>(tagViolations(tags.map((tag) => tag[0])))
+  if (textOutside(raw, tags)) violations.add('text_outside_tags')
+  const call = writtenCall(inside(raw, 'tool_call'))
+  if (call !== null && !call.parsed) violations.add('tool_call_not_json')
+  if (call?.parsed === true && call.name === '') violations.add('tool_call_without_name')
+  const answer = inside(raw, 'answer')
+  const think = inside(raw, 'think')
+  const runs = call !== null && call.parsed && call.name !== ''
   // The call wins over an answer in the same turn: decoding stops at </tool_call>.
-  const kind = runs ? 'tool_call' : call === null && answer !== null ? 'answer' : 'invalid';
+  const kind = runs ? 'tool_call' : call === null && answer !== null ? 'answer' : 'invalid'
   return {
     action_kind: kind,
     think_text: think,
     answer_text: kind === 'answer' ? answer : null,
     call,
     violations: [...violations],
-  };
+  }
 }
 
 /**
@@ -59,68 +64,71 @@ export function readTurn(raw: string): Turn {
  * it is a choice here.
  */
 export function formatViolations(turns: readonly Turn[], options: { needs_tool_call: boolean }): FormatViolation[] {
-  const found = new Set<FormatViolation>(turns.flatMap((turn) => turn.violations));
-  if (turns.at(-1)?.action_kind !== 'answer') found.add('no_answer');
-  if (turns.slice(0, -1).some((turn) => turn.action_kind === 'answer')) found.add('answer_before_end');
-  const called = turns.some((turn) => turn.action_kind === 'tool_call');
-  if (options.needs_tool_call && !called) found.add('no_tool_call');
-  return [...found];
+  const found = new Set<FormatViolation>(turns.flatMap((turn) => turn.violations))
+  if (turns.at(-1)?.action_kind !== 'answer') found.add('no_answer')
+  if (turns.slice(0, -1).some((turn) => turn.action_kind === 'answer')) found.add('answer_before_end')
+  const called = turns.some((turn) => turn.action_kind === 'tool_call')
+  if (options.needs_tool_call && !called) found.add('no_tool_call')
+  return [...found]
 }
 
 function tagViolations(tags: readonly string[]): FormatViolation[] {
-  const sequence = tags.join('');
-  if (sequence === '<think></think><tool_call></tool_call>' || sequence === '<think></think><answer></answer>') return [];
-  const found: FormatViolation[] = [];
-  const has = (tag: string): boolean => tags.includes(tag);
-  if (!has('<think>')) found.push('think_missing');
-  else if (!has('</think>')) found.push('think_unclosed');
-  else if (tags[0] !== '<think>') found.push('think_not_first');
-  const actions = tags.filter((tag) => tag === '<tool_call>' || tag === '<answer>').length;
-  if (actions === 0) found.push('action_missing');
-  if (actions > 1) found.push('two_actions');
-  const unclosed = ['tool_call', 'answer'].some((name) => has(`<${name}>`) && !has(`</${name}>`));
-  if (unclosed) found.push('action_unclosed');
-  const nested = !closedInOrder(tags) && !unclosed && !found.includes('think_unclosed');
+  const sequence = tags.join('')
+  if (sequence === '<think></think><tool_call></tool_call>' || sequence === '<think></think><answer></answer>')
+    return []
+  const found: FormatViolation[] = []
+  const has = (tag: string): boolean => tags.includes(tag)
+  if (!has('<think>')) found.push('think_missing')
+  else if (!has('</think>')) found.push('think_unclosed')
+  else if (tags[0] !== '<think>') found.push('think_not_first')
+  const actions = tags.filter((tag) => tag === '<tool_call>' || tag === '<answer>').length
+  if (actions === 0) found.push('action_missing')
+  if (actions > 1) found.push('two_actions')
+  const unclosed = ['tool_call', 'answer'].some((name) => has(`<${name}>`) && !has(`</${name}>`))
+  if (unclosed) found.push('action_unclosed')
+  const nested = !closedInOrder(tags) && !unclosed && !found.includes('think_unclosed')
   // Each tag may be there, yet one inside another, or a thought too many.
-  if (nested || found.length === 0) found.push('tags_out_of_order');
-  return found;
+  if (nested || found.length === 0) found.push('tags_out_of_order')
+  return found
 }
 
 function closedInOrder(tags: readonly string[]): boolean {
-  return tags.length % 2 === 0 && tags.every((tag, place) => place % 2 === 0 || tag === tags[place - 1]?.replace('<', '</'));
+  return (
+    tags.length % 2 === 0 && tags.every((tag, place) => place % 2 === 0 || tag === tags[place - 1]?.replace('<', '</'))
+  )
 }
 
 /** Whether words stand before, between or after blocks; only told where the blocks themselves are sound. */
 function textOutside(raw: string, tags: readonly RegExpExecArray[]): boolean {
-  if (tags.length === 0 || !closedInOrder(tags.map((tag) => tag[0]))) return false;
-  let from = 0;
+  if (tags.length === 0 || !closedInOrder(tags.map((tag) => tag[0]))) return false
+  let from = 0
   for (const [place, tag] of tags.entries()) {
-    if (place % 2 === 0 && /\S/.test(raw.slice(from, tag.index))) return true;
-    from = tag.index + tag[0].length;
+    if (place % 2 === 0 && /\S/.test(raw.slice(from, tag.index))) return true
+    from = tag.index + tag[0].length
   }
-  return /\S/.test(raw.slice(from));
+  return /\S/.test(raw.slice(from))
 }
 
 /** The text of the last block of this name; of an unclosed one, the rest. */
 function inside(raw: string, name: 'think' | 'tool_call' | 'answer'): string | null {
-  const start = raw.lastIndexOf(`<${name}>`);
-  if (start < 0) return null;
-  const from = start + name.length + 2;
-  const rest = raw.slice(from);
-  const end = rest.search(/<\/?(?:think|tool_call|answer)>/);
-  return (end < 0 ? rest : rest.slice(0, end)).trim();
+  const start = raw.lastIndexOf(`<${name}>`)
+  if (start < 0) return null
+  const from = start + name.length + 2
+  const rest = raw.slice(from)
+  const end = rest.search(/<\/?(?:think|tool_call|answer)>/)
+  return (end < 0 ? rest : rest.slice(0, end)).trim()
 }
 
 function writtenCall(raw: string | null): WrittenCall | null {
-  if (raw === null) return null;
+  if (raw === null) return null
   try {
-    const value: unknown = JSON.parse(raw);
-    if (typeof value !== 'object' || value === null) return { raw, name: '', arguments: {}, parsed: true };
-    const { name, arguments: given } = value as { name?: unknown; arguments?: unknown };
-    return { raw, name: typeof name === 'string' ? name : '', arguments: given ?? {}, parsed: true };
+    const value: unknown = JSON.parse(raw)
+    if (typeof value !== 'object' || value === null) return { raw, name: '', arguments: {}, parsed: true }
+    const { name, arguments: given } = value as { name?: unknown; arguments?: unknown }
+    return { raw, name: typeof name === 'string' ? name : '', arguments: given ?? {}, parsed: true }
   } catch {
     // Kept as written; the name is read by eye, so that failed calls can still be counted by tool.
-    const name = /"name"\s*:\s*"([^"]{1,100})"/.exec(raw)?.[1] ?? '';
-    return { raw, name, arguments: raw, parsed: false };
+    const name = /"name"\s*:\s*"([^"]{1,100})"/.exec(raw)?.[1] ?? ''
+    return { raw, name, arguments: raw, parsed: false }
   }
 }

@@ -1,0 +1,201 @@
+/**
+ * Every setting, read once from the environment and passed down. No other file reads the environment.
+ * What a setting means, its default and where its value came from stand here, so that `doctor` can print them.
+ */
+import { fileURLToPath } from 'node:url'
+import { isAbsolute, join, resolve } from 'node:path'
+import { nearest } from '#services/core/nearest.ts'
+import { Problem } from './problem.ts'
+import type { Level } from './logger.ts'
+
+/** The programs that one process can run. */
+export const PROGRAMS = ['ingest', 'project', 'archive', 'query'] as const
+export type Program = (typeof PROGRAMS)[number]
+
+/** One setting as it stands, fit to be printed: secrets are masked. */
+export interface SettingLine {
+  readonly name: string
+  readonly value: string
+  readonly source: 'environment' | 'default' | 'command line'
+  readonly description: string
+}
+
+/** Everything that the programs need to know of the outside. Folders are absolute. */
+export interface Config {
+  readonly dataDir: string
+  readonly host: string
+  /** 0 asks the system for a free one. */
+  readonly port: number
+  /** The base of URLs that are handed out; undefined means that of the socket. No slash at the end. */
+  readonly publicUrl: string | undefined
+  /** Where commands find the server. No slash at the end. */
+  readonly url: string
+  /** What every request must bear, where set. */
+  readonly key: string | undefined
+  readonly log: { readonly kind: 'lmdb'; readonly folder: string }
+  readonly store: { readonly kind: 'pglite'; readonly folder: string }
+  readonly blobs: { readonly kind: 'directory'; readonly folder: string }
+  readonly programs: readonly Program[]
+  readonly logLevel: Level
+  /** Every setting, for `doctor`. */
+  readonly lines: readonly SettingLine[]
+  /** STEPSTORE_* names that were left alone because Kubernetes injects names like them. */
+  readonly ignored: readonly string[]
+}
+
+/** Settings by name, such as process.env. An empty value counts as not set. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const SETTINGS = {
+  DATA_DIR: { otherwise: () => './data', description: 'the folder of the embedded log, store and blobs' },
+  HOST: { otherwise: () => '127.0.0.1', description: 'the address to listen on; anything but loopback needs STEPSTORE_KEY' },
+  PORT: { otherwise: () => '7070', description: 'the port to listen on; 0 takes a free one' },
+  STEPSTORE_PUBLIC_URL: { otherwise: () => '', description: 'the base of the URLs that are handed out (default: the address listened on)' },
+  STEPSTORE_URL: { otherwise: (read: Read) => `http://127.0.0.1:${read('PORT')}`, description: 'where commands find the server' },
+  STEPSTORE_KEY: { otherwise: () => '', description: 'the key that every request must bear', secret: true },
+  STEPSTORE_LOG_LEVEL: { otherwise: () => 'warn', description: 'debug, info, warn or error: which log lines go to stderr' },
+  LOG_URL: { otherwise: (read: Read) => `lmdb:${join(read('DATA_DIR'), 'log')}`, description: 'the log: lmdb:<folder>' },
+  STORE_URL: { otherwise: (read: Read) => `pglite:${join(read('DATA_DIR'), 'store')}`, description: 'the store: pglite:<folder>' },
+  BLOBS_URL: { otherwise: (read: Read) => `file:${join(read('DATA_DIR'), 'blobs')}`, description: 'the blobs: file:<folder>' },
+  PROGRAMS: { otherwise: () => PROGRAMS.join(','), description: 'which programs this process runs, parted by commas' },
+} as const satisfies Record<string, { otherwise: (read: Read) => string; description: string; secret?: boolean }>
+
+type SettingName = keyof typeof SETTINGS
+type Read = (name: 'PORT' | 'DATA_DIR') => string
+
+/** A setting or an argument that makes no sense: commands end with 2 where they meet it. */
+export function misuse(detail: string, hint: string): Problem {
+  return new Problem('invalid', detail, { hint, details: { misuse: true } })
+}
+
+/**
+ * Reads and checks all settings. `overrides` (from the command line) win over the environment.
+ * Throws `invalid` with what is wrong and what to do.
+ */
+export function readConfig(environment: Environment = process.env, overrides: Partial<Record<SettingName, string>> = {}): Config {
+  const ignored = checkNames(environment)
+  const source = (name: SettingName) =>
+    overrides[name] !== undefined ? 'command line' : environment[name] ? 'environment' : 'default'
+  const read = (name: SettingName): string =>
+    overrides[name] ?? (environment[name] || SETTINGS[name].otherwise(read))
+  const key = read('STEPSTORE_KEY') || undefined
+  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+    throw misuse('STEPSTORE_KEY has letters that a header cannot carry', 'use visible ASCII without spaces')
+  }
+  const store = folderOf('STORE_URL', read('STORE_URL'), 'pglite', { 'postgres:': 'pglite:', 'postgresql:': 'pglite:' })
+  return {
+    dataDir: resolve(read('DATA_DIR')),
+    host: hostOf(read('HOST'), key),
+    port: portOf(read('PORT')),
+    publicUrl: read('STEPSTORE_PUBLIC_URL') === '' ? undefined : baseOf('STEPSTORE_PUBLIC_URL', read('STEPSTORE_PUBLIC_URL')),
+    url: baseOf('STEPSTORE_URL', read('STEPSTORE_URL')),
+    key,
+    log: { kind: 'lmdb', folder: folderOf('LOG_URL', read('LOG_URL'), 'lmdb', { 'kafka:': 'lmdb:' }) },
+    store: { kind: 'pglite', folder: store },
+    blobs: { kind: 'directory', folder: folderOf('BLOBS_URL', read('BLOBS_URL'), 'file', { 's3:': 'file:' }) },
+    programs: programsOf(read('PROGRAMS')),
+    logLevel: levelOf(read('STEPSTORE_LOG_LEVEL')),
+    lines: (Object.keys(SETTINGS) as SettingName[]).map((name) => ({
+      name,
+      value: masked(name, read(name)),
+      source: source(name),
+      description: SETTINGS[name].description,
+    })),
+    ignored,
+  }
+}
+
+/** Whether to write in colour: on a terminal, unless NO_COLOR says no. */
+export function colourWanted(isTerminal: boolean, environment: Environment = process.env): boolean {
+  return isTerminal && !environment['NO_COLOR'] && environment['TERM'] !== 'dumb'
+}
+
+/** Refuses names with our prefix that are none of ours. Answers those that Kubernetes injects for a service of our name. */
+function checkNames(environment: Environment): string[] {
+  const ignored: string[] = []
+  for (const name of Object.keys(environment).toSorted()) {
+    if (!name.startsWith('STEPSTORE_') || name in SETTINGS) continue
+    if (/^STEPSTORE_.*(SERVICE_|PORT)/.test(name)) {
+      ignored.push(name)
+      continue
+    }
+    const ours = Object.keys(SETTINGS)
+    const near = nearest(name, ours.filter((known) => known.startsWith('STEPSTORE_'))) ?? nearest(name.slice(10), ours)
+    throw misuse(
+      `unknown setting ${name.slice(0, 80)}`,
+      near === undefined ? `the settings are ${ours.join(', ')}` : `did you mean ${near}? Rename it, or unset ${name.slice(0, 80)}`,
+    )
+  }
+  return ignored
+}
+
+function masked(name: SettingName, value: string): string {
+  if (name === 'STEPSTORE_KEY') return value === '' ? '' : '********'
+  return value.replace(/\/\/[^@/]*@/, '//********@').replace(/([?&](?:token|key|password)=)[^&]*/gi, '$1********')
+}
+
+/** The folder of a URL such as `lmdb:./data/log`. `later` lists schemes that are named but not served yet. */
+function folderOf(name: SettingName, url: string, scheme: string, later: Readonly<Record<string, string>>): string {
+  const found = /^([a-z0-9+.-]+:)(.*)$/is.exec(url)
+  const given = found?.[1]?.toLowerCase() ?? ''
+  const rest = found?.[2] ?? ''
+  if (given in later) {
+    throw misuse(`${name}: ${given}// is not yet in this version`, `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`)
+  }
+  if (given !== `${scheme}:`) {
+    throw misuse(`${name}: ${masked(name, url).slice(0, 120)} is no ${scheme}:<folder>`, `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`)
+  }
+  if (rest === '') throw misuse(`${name} names no folder`, `use ${scheme}:<folder>`)
+  if (rest.startsWith('//')) {
+    if (!rest.startsWith('///')) throw misuse(`${name}: a folder on another host`, `use ${scheme}:/absolute/folder or ${scheme}:relative/folder`)
+    return fileURLToPath(`file:${rest}`)
+  }
+  return isAbsolute(rest) ? rest : resolve(rest)
+}
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i
+
+function hostOf(host: string, key: string | undefined): string {
+  if (!LOOPBACK.test(host) && key === undefined) {
+    throw misuse(
+      `HOST=${host} lets other machines in, and there is no key`,
+      'set STEPSTORE_KEY, which every request must then bear, or use HOST=127.0.0.1',
+    )
+  }
+  return host.replace(/^\[(.*)\]$/, '$1')
+}
+
+function portOf(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw misuse(`PORT=${text.slice(0, 40)} is no port`, 'use 0 to 65535')
+  return Number(text)
+}
+
+function baseOf(name: SettingName, text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
+    throw misuse(`${name}=${masked(name, text).slice(0, 120)} is no base of URLs`, 'use http://host:port or https://host/path')
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
+function levelOf(text: string): Level {
+  if (text === 'debug' || text === 'info' || text === 'warn' || text === 'error') return text
+  throw misuse(`STEPSTORE_LOG_LEVEL=${text.slice(0, 40)} is no level`, 'use debug, info, warn or error')
+}
+
+function programsOf(text: string): Program[] {
+  const names = text.split(',').map((name) => name.trim()).filter((name) => name !== '')
+  for (const name of names) {
+    if ((PROGRAMS as readonly string[]).includes(name)) continue
+    const near = nearest(name, PROGRAMS)
+    throw misuse(`unknown program ${name.slice(0, 40)}`, near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`)
+  }
+  const missing = PROGRAMS.filter((program) => !names.includes(program))
+  if (missing.length > 0) {
+    throw misuse(
+      `PROGRAMS leaves out ${missing.join(', ')}, but STORE_URL is a PGlite folder`,
+      'PGlite can be open in one process only (a second one would lose data), so that process runs every program: leave PROGRAMS unset',
+    )
+  }
+  return [...PROGRAMS]
+}

@@ -1,0 +1,82 @@
+/** Whether files that are written without fsync can be trusted: only if the machine ran on, or they were closed well. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+interface Mark {
+  readonly boot_id: string
+  readonly closed_well: boolean
+}
+
+/** The id of this boot of the machine, or undefined where the system does not tell. */
+export function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+function fsyncPath(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function writeMark(folder: string, mark: Mark): void {
+  const temporary = join(folder, 'mark.json.new')
+  writeFileSync(temporary, JSON.stringify(mark))
+  fsyncPath(temporary)
+  renameSync(temporary, join(folder, 'mark.json'))
+  fsyncPath(folder)
+}
+
+function readMark(folder: string): Mark | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'mark.json'), 'utf8')) as Mark
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes everything in a folder durable, file by file. */
+function fsyncTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) fsyncTree(path)
+    else if (entry.isFile()) fsyncPath(path)
+  }
+  fsyncPath(folder)
+}
+
+/** What was found when a folder was opened. */
+export interface Opening {
+  /** Why what was there could not be trusted and was removed; undefined where all is well or nothing was there. */
+  readonly doubt: string | undefined
+  /** Makes the folder durable and marks it as closed well. */
+  readonly closeWell: () => void
+}
+
+/**
+ * Opens a folder whose files are not fsynced while they are used (the data lie in `files` below it). Files of another boot
+ * that were not closed well are removed: they may lack writes that were thought done.
+ */
+export function openUnsynced(folder: string, files: string, boot = bootId()): Opening {
+  mkdirSync(folder, { recursive: true })
+  const mark = readMark(folder)
+  let doubt: string | undefined
+  if (mark !== undefined && !mark.closed_well && (boot === undefined || mark.boot_id !== boot)) {
+    doubt = 'the machine went down while the store was open'
+    rmSync(join(folder, files), { recursive: true, force: true })
+  }
+  writeMark(folder, { boot_id: boot ?? 'unknown', closed_well: false })
+  return {
+    doubt,
+    closeWell: () => {
+      fsyncTree(join(folder, files))
+      writeMark(folder, { boot_id: boot ?? 'unknown', closed_well: true })
+    },
+  }
+}
