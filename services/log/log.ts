@@ -39,6 +39,8 @@ export interface Log {
   readonly id: string
   /** How many partitions it has, fixed when it was created. */
   readonly partitions: number
+  /** The partition that records with this key belong to. */
+  partitionOf(key: string): number
   /**
    * Appends records in order and resolves when all are durable: with the next offset of each partition written to.
    * Records of concurrent calls may share one durable write. Throws `too_many` when more than the byte budget waits,

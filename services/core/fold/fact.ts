@@ -32,6 +32,8 @@ export interface Unread extends Placed {
 export interface Stray extends Placed {
   readonly readable: 'elsewhere'
   readonly naturalKey: string
+  /** The key that says where it belongs. */
+  readonly partitionKey: string
   readonly data: Data
 }
 

@@ -1,0 +1,76 @@
+/**
+ * The temporary table `candidates`: every trajectory of the snapshot with its narrow columns and, in `left_out`, why it
+ * is not in the dataset: `filter:<name>`, a reason, or null where it is in. The first that applies counts it: filters
+ * that are known at the start, then the reasons, then filters of the outcome.
+ */
+import { lakeColumns } from '#schemas/lake.ts'
+import { relation, type LakeFiles } from './files.ts'
+import { FILTER_NAMES, FILTERS, REASON_NAMES, type FilterName, type Reason } from './filters.ts'
+import { fits } from './predicates.ts'
+import type { DatasetRequest } from './request.ts'
+import { bestScores } from './scores.ts'
+import { sqlName, sqlText } from './sql.ts'
+import { unfinishedStatements } from './unfinished.ts'
+
+/** Columns of the lake's trajectories that are kept per candidate. */
+const NARROW = [
+  'run_id', 'trajectory_id', 'item_id', 'group_id', 'policy_version', 'train_step', 'status', 'end_reason', 'group_size', 'rollout_index',
+  'substep', 'actor_model', 'n_steps', 'n_steps_seen', 'step_index_max', 'n_tool_calls', 'n_invalid_tool_calls', 'prompt_tokens', 'response_tokens',
+  'obs_tokens', 'n_conflicts', 'image_ids', 'prediction_raw', 'prediction_norm', 'advantage', 'started_at', 'finished_at',
+]
+/** Those that trajectory.started says. */
+const STARTED = new Set(['item_id', 'group_id', 'policy_version', 'train_step', 'group_size', 'rollout_index', 'substep', 'actor_model'])
+
+const TESTS: Record<Reason, string> = {
+  unfinished: 't.unfinished',
+  gap: 't.n_steps_seen <> coalesce(t.n_steps, t.n_steps_seen) OR coalesce(t.step_index_max, -1) <> coalesce(t.n_steps, t.n_steps_seen) - 1',
+  conflicted: 't.n_conflicts > 0',
+  missing_image: `EXISTS (SELECT 1 FROM (SELECT unnest(t.image_ids) AS image_id) w WHERE w.image_id NOT IN (SELECT image_id FROM held))`,
+}
+
+/** An unfinished trajectory with the columns of a finished one. */
+function unfinishedSelect(): string {
+  const types = lakeColumns('trajectories')
+  const columns = NARROW.map((column) => {
+    if (column === 'run_id' || column === 'trajectory_id' || column === 'n_conflicts') return `u.${column}`
+    if (STARTED.has(column)) return `s.${column}`
+    if (column === 'n_steps_seen') return 'coalesce(w.n_steps_seen, 0) AS n_steps_seen'
+    if (column === 'step_index_max' || column === 'image_ids') return `w.${column}`
+    return `NULL::${types[column] ?? 'VARCHAR'} AS ${sqlName(column)}`
+  })
+  return `SELECT ${columns.join(', ')}, true AS unfinished FROM unfinished u
+    LEFT JOIN unfinished_starts s ON s.trajectory_id = u.trajectory_id
+    LEFT JOIN unfinished_steps w ON w.trajectory_id = u.trajectory_id`
+}
+
+function leftOut({ conditions, include }: DatasetRequest): string {
+  const filter = (name: FilterName) => {
+    const condition = conditions[name]
+    return condition === undefined ? [] : [`WHEN NOT ${fits(FILTERS[name].sql, condition)} THEN ${sqlText(`filter:${name}`)}`]
+  }
+  const known = (when: 'start' | 'outcome') => FILTER_NAMES.filter((name) => FILTERS[name].known === when)
+  const reasons = REASON_NAMES.filter((reason) => !include.includes(reason)).map((reason) => `WHEN ${TESTS[reason]} THEN ${sqlText(reason)}`)
+  const cases = [...known('start').flatMap(filter), ...reasons, ...known('outcome').flatMap(filter)]
+  return cases.length === 0 ? 'NULL::VARCHAR' : `CASE ${cases.join(' ')} END`
+}
+
+/** The statements that make `candidates`. */
+export function candidateStatements(request: DatasetRequest, files: LakeFiles): string[] {
+  return [
+    ...unfinishedStatements(files),
+    `CREATE TEMP TABLE unfinished_steps AS
+    SELECT trajectory_id, count(*) AS n_steps_seen, max(step_index) AS step_index_max, flatten(list(coalesce(images, []))) AS image_ids
+    FROM ${relation('steps', files, ['trajectory_id', 'step_index', 'images'])} WHERE trajectory_id IN (SELECT trajectory_id FROM unfinished) GROUP BY trajectory_id`,
+    `CREATE TEMP TABLE held AS SELECT image_id FROM ${relation('images', files, ['image_id', 'stored'])} WHERE stored`,
+    `CREATE TEMP TABLE known AS
+    SELECT ${NARROW.map(sqlName).join(', ')}, false AS unfinished FROM ${relation('trajectories', files, NARROW)}
+    UNION ALL ${unfinishedSelect()}`,
+    `CREATE TEMP TABLE best AS ${bestScores(files, 'known', request.rewardVersion)}`,
+    `CREATE TEMP TABLE candidates AS
+    SELECT t.* EXCLUDE (image_ids), b.reward, b.correct, b.reward_version, b.parts, b.answer_match, b.format_ok, i.dataset, i.family, i.split,
+      ${leftOut(request)} AS left_out
+    FROM known t
+    LEFT JOIN best b ON b.trajectory_id = t.trajectory_id
+    LEFT JOIN ${relation('items', files, ['item_id', 'dataset', 'family', 'split'])} i ON i.item_id = t.item_id`,
+  ]
+}

@@ -1,0 +1,46 @@
+/**
+ * Trajectories that have events but no trajectory.finished at a snapshot. The lake's trajectories has finished ones
+ * only, so what is known of the others is read from the raw events.
+ */
+import { relation, type LakeFiles } from './files.ts'
+
+/** Parts of a message's content as text, images as their mark: what the lake does with messages of finished ones. */
+const content = (message: string) => `CASE json_type(${message}, '$.content')
+  WHEN 'ARRAY' THEN array_to_string(list_transform(CAST(${message} -> '$.content' AS JSON[]), lambda part:
+    CASE WHEN json_type(part) = 'VARCHAR' THEN part ->> '$' WHEN json_exists(part, '$.text') THEN part ->> '$.text'
+      WHEN (part ->> '$.type') LIKE '%image%' THEN '<image>' ELSE '' END), '')
+  ELSE ${message} ->> '$.content' END`
+
+const PROMPT = `list_transform(CAST(CASE WHEN json_type(data, '$.prompt') = 'ARRAY' THEN data -> '$.prompt' END AS JSON[]), lambda m: {
+  role: m ->> '$.role', content: ${content('m')}, content_parts: NULL::VARCHAR,
+  tool_calls: CAST(CASE WHEN json_type(m, '$.tool_calls') = 'ARRAY' THEN m -> '$.tool_calls' END AS VARCHAR),
+  tool_call_id: m ->> '$.tool_call_id', name: m ->> '$.name', images: CAST(m -> '$.images' AS VARCHAR[])})`
+
+/**
+ * Statements that make the temporary tables `unfinished` (what the events say of each) and `unfinished_starts` (what
+ * trajectory.started said). The second looks into raw bytes, but only of the rows of the first.
+ */
+export function unfinishedStatements(files: LakeFiles): string[] {
+  const events = relation('events', files, ['run_id', 'trajectory_id', 'type', 'verdict', 'partition', 'offset'])
+  const raw = relation('events', files, ['partition', 'offset', 'headers', 'raw'])
+  return [
+    `CREATE TEMP TABLE unfinished AS
+    SELECT min(run_id) FILTER (verdict = 'accepted') AS run_id, trajectory_id, min("partition") AS "partition",
+      min("offset") FILTER (verdict = 'accepted' AND type = 'trajectory.started') AS "offset", count(*) FILTER (verdict = 'conflict') AS n_conflicts
+    FROM ${events} e
+    WHERE trajectory_id IS NOT NULL AND verdict IN ('accepted', 'conflict')
+      AND NOT EXISTS (SELECT 1 FROM ${relation('trajectories', files, ['trajectory_id'])} t WHERE t.trajectory_id = e.trajectory_id)
+    GROUP BY trajectory_id
+    HAVING count(*) FILTER (verdict = 'accepted' AND type IN ('trajectory.started', 'step.recorded')) > 0`,
+    `CREATE TEMP TABLE unfinished_starts AS
+    WITH starts AS (
+      SELECT u.trajectory_id, CASE WHEN json_exists(headers, '$.ce_type') THEN decode(raw)::JSON ELSE decode(raw)::JSON -> '$.data' END AS data
+      FROM ${raw} e JOIN unfinished u ON u."partition" = e."partition" AND u."offset" = e."offset"
+    )
+    SELECT trajectory_id, data ->> '$.item_id' AS item_id, data ->> '$.group_id' AS group_id, TRY_CAST(data ->> '$.policy_version' AS BIGINT) AS policy_version,
+      TRY_CAST(data ->> '$.train_step' AS BIGINT) AS train_step, TRY_CAST(data ->> '$.group_size' AS INTEGER) AS group_size,
+      TRY_CAST(data ->> '$.rollout_index' AS INTEGER) AS rollout_index, coalesce(TRY_CAST(data ->> '$.substep' AS INTEGER), 0) AS substep,
+      data ->> '$.actor_model' AS actor_model, ${PROMPT} AS prompt, CAST(data -> '$.tools' AS VARCHAR) AS tools
+    FROM starts`,
+  ]
+}

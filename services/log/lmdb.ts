@@ -1,0 +1,291 @@
+/** The log on one machine: LMDB, one value per partition and durable write, concurrent appends sharing one fsync. */
+import { randomUUID } from 'node:crypto'
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errorText, type Logger } from '#services/logger.ts'
+import type { Offsets } from '#services/position.ts'
+import { Problem } from '#services/problem.ts'
+import { CHUNK_RECORDS_MAX, encodeChunk, KEY_BYTES_MAX } from './chunk.ts'
+import { lockFolder } from './lmdb-lock.ts'
+import { boundsOf, chunkKey, INFO_KEY, LOG_FORMAT, openFiles, readInfo, readRecord, readRecords, type LogFiles, type LogInfo } from './lmdb-reader.ts'
+import type { Bounds, Log, NewRecord } from './log.ts'
+import { partitionOf } from './murmur2.ts'
+
+export interface LmdbLogOptions {
+  /** The folder that holds the log; made where it is missing. */
+  readonly folder: string
+  /** How many partitions a new log gets. One that exists must have as many. */
+  readonly partitions: number
+  readonly clock: () => Date
+  /** How many bytes may wait for their durable write before appends are refused. */
+  readonly pendingBytesMax: number
+  readonly logger: Logger
+}
+
+export interface LmdbLog extends Log {
+  /**
+   * Lets partitions that are shorter go on after the given offsets, which are then never given out again. For a log
+   * that was lost, or set back, beside a lake that holds more.
+   */
+  continueAfter(offsets: Offsets): Promise<void>
+}
+
+/** A chunk is read whole to get at one record of it, so it stays small. */
+const CHUNK_BYTES_MAX = 256 * 1024
+
+/** Appends beyond these bytes wait for the next durable write, so that none takes long. */
+const COMMIT_BYTES_MAX = 32 * 1024 * 1024
+
+/** About what a record costs beside its value. */
+const RECORD_BYTES = 64
+
+interface Pending {
+  readonly records: readonly NewRecord[]
+  readonly bytes: number
+  readonly resolve: (offsets: Offsets) => void
+  readonly reject: (problem: Problem) => void
+}
+
+/** What one durable write does: chunks to put, and the next offsets afterwards. */
+interface Plan {
+  readonly puts: readonly { readonly key: Buffer; readonly value: Buffer }[]
+  readonly ends: number[]
+  readonly answers: readonly Offsets[]
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function made(files: LogFiles, options: LmdbLogOptions): Promise<LogInfo> {
+  const found = readInfo(files, options.folder)
+  if (found === undefined) {
+    const info: LogInfo = { format: LOG_FORMAT, id: randomUUID(), partitions: options.partitions, holes: {} }
+    await files.root.put(INFO_KEY, JSON.stringify(info))
+    for (const folder of [join(options.folder, 'records'), options.folder, join(options.folder, '..')]) await syncFolder(folder)
+    return info
+  }
+  if (found.partitions !== options.partitions) {
+    throw new Problem('partitions_changed', `the log in ${options.folder} has ${found.partitions} partitions, not ${options.partitions}`, {
+      hint: `start it with ${found.partitions} partitions, or begin with another folder and import the old one`,
+    })
+  }
+  return found
+}
+
+/** Cuts records of one partition into runs that make chunks of a bounded size. */
+function* runs(records: readonly NewRecord[]): Generator<NewRecord[]> {
+  let run: NewRecord[] = []
+  let bytes = 0
+  for (const record of records) {
+    if (run.length > 0 && (bytes + record.value.length > CHUNK_BYTES_MAX || run.length === CHUNK_RECORDS_MAX)) {
+      yield run
+      run = []
+      bytes = 0
+    }
+    run.push(record)
+    bytes += record.value.length + RECORD_BYTES
+  }
+  if (run.length > 0) yield run
+}
+
+/** Gives offsets to appends in the order in which they came. */
+function planOf(batch: readonly Pending[], ends: readonly number[], nowMs: number): Plan {
+  const byPartition: NewRecord[][] = ends.map(() => [])
+  const answers = batch.map(({ records }) => {
+    const answer = new Map<number, number>()
+    for (const record of records) {
+      const partition = partitionOf(record.key, ends.length)
+      const list = byPartition[partition]
+      if (list === undefined) continue
+      list.push(record)
+      answer.set(partition, (ends[partition] ?? 0) + list.length)
+    }
+    return answer
+  })
+  const next = [...ends]
+  const puts: { key: Buffer; value: Buffer }[] = []
+  for (const [partition, records] of byPartition.entries()) {
+    for (const run of runs(records)) {
+      const base = next[partition] ?? 0
+      next[partition] = base + run.length
+      puts.push({ key: chunkKey(partition, base + run.length), value: encodeChunk(base, nowMs, run) })
+    }
+  }
+  return { puts, ends: next, answers }
+}
+
+/** The reason that LMDB gives apart from the failed write itself, if it comes soon. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  const later = (error as { commitError?: Promise<unknown> }).commitError
+  if (!(later instanceof Promise)) return error
+  const soon = new Promise((resolve) => setTimeout(resolve, 100, error))
+  return await Promise.race([later.catch((reason: unknown) => reason), soon])
+}
+
+class Appender {
+  readonly #files: LogFiles
+  readonly #options: LmdbLogOptions
+  #info: LogInfo
+  /** The next offset of each partition, as committed; undefined after a failure, until it is read again. */
+  #ends: number[] | undefined
+  #waiting: Pending[] = []
+  #pendingBytes = 0
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(files: LogFiles, info: LogInfo, options: LmdbLogOptions) {
+    this.#files = files
+    this.#info = info
+    this.#options = options
+    this.#ends = this.#readEnds()
+  }
+
+  get info(): LogInfo {
+    return this.#info
+  }
+
+  append(records: readonly NewRecord[]): Promise<Offsets> {
+    if (this.#closed) return Promise.reject(new Problem('unavailable', 'the log is closing', { retryAfterSeconds: 1 }))
+    if (records.length === 0) return Promise.resolve(new Map())
+    let bytes = 0
+    for (const record of records) {
+      if (record.key.length > KEY_BYTES_MAX / 3) return Promise.reject(new Problem('invalid', 'a record key is too long'))
+      bytes += record.value.length + RECORD_BYTES
+    }
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.pendingBytesMax) {
+      const detail = `${this.#pendingBytes} bytes wait to be written, the most is ${this.#options.pendingBytesMax}`
+      return Promise.reject(new Problem('too_many', detail, { hint: 'send the same again', retryAfterSeconds: 1 }))
+    }
+    this.#pendingBytes += bytes
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ records, bytes, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  bounds(): Bounds[] {
+    this.#files.root.resetReadTxn()
+    return Array.from({ length: this.#info.partitions }, (_, partition) => boundsOf(this.#files, this.#info, partition))
+  }
+
+  async continueAfter(offsets: Offsets): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+    const holes: Record<string, readonly (readonly [number, number])[]> = { ...this.#info.holes }
+    for (const [partition, { end }] of this.bounds().entries()) {
+      const want = offsets.get(partition) ?? 0
+      if (want > end) holes[partition] = [...(holes[partition] ?? []), [end, want]]
+    }
+    const info = { ...this.#info, holes }
+    try {
+      await this.#files.root.put(INFO_KEY, JSON.stringify(info))
+    } catch (error) {
+      throw await this.#failure(error)
+    }
+    this.#info = info
+    this.#ends = this.#readEnds()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    while (this.#running !== undefined) await this.#running
+    await this.#files.root.close()
+  }
+
+  #readEnds(): number[] {
+    return this.bounds().map(({ end }) => end)
+  }
+
+  async #run(): Promise<void> {
+    // Whatever else this turn of the event loop brings in shares the first write.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#waiting.length > 0) await this.#commit(this.#take())
+    this.#running = undefined
+  }
+
+  #take(): Pending[] {
+    let bytes = 0
+    let count = 0
+    for (; count < this.#waiting.length; count++) {
+      const more = this.#waiting[count]?.bytes ?? 0
+      if (count > 0 && bytes + more > COMMIT_BYTES_MAX) break
+      bytes += more
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  /** One durable write. Never throws: each append of the batch is answered. */
+  async #commit(batch: readonly Pending[]): Promise<void> {
+    try {
+      this.#ends ??= this.#readEnds()
+      const plan = planOf(batch, this.#ends, this.#options.clock().getTime())
+      await this.#files.chunks.batch(() => {
+        for (const { key, value } of plan.puts) void this.#files.chunks.put(key, value)
+      })
+      this.#ends = plan.ends
+      for (const [index, pending] of batch.entries()) pending.resolve(plan.answers[index] ?? new Map())
+    } catch (error) {
+      // What is committed is read again before the next write, so that offsets stay dense.
+      this.#ends = undefined
+      const problem = await this.#failure(error)
+      for (const pending of batch) pending.reject(problem)
+    } finally {
+      for (const pending of batch) this.#pendingBytes -= pending.bytes
+    }
+  }
+
+  async #failure(error: unknown): Promise<Problem> {
+    const reason = await reasonOf(error)
+    this.#options.logger('error', 'log not written', { error: errorText(reason) })
+    const text = reason instanceof Error ? reason.message : 'the write failed'
+    return new Problem('unavailable', `the log cannot be written: ${text}`, {
+      hint: 'free space or mend the disk of the data folder, then send the same again; if it goes on, restart the server',
+      retryAfterSeconds: 5,
+      cause: reason,
+    })
+  }
+}
+
+/**
+ * Opens the log of a folder for appending and reading, and makes it where there is none. Throws `store_in_use` while
+ * another process has it open, `partitions_changed`, and `newer_data`.
+ */
+export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
+  await mkdir(options.folder, { recursive: true })
+  const lock = await lockFolder(options.folder, options.clock())
+  let files: LogFiles | undefined
+  try {
+    files = openFiles(options.folder, false)
+    const info = await made(files, options)
+    const opened = files
+    const appender = new Appender(opened, info, options)
+    return {
+      id: info.id,
+      partitions: info.partitions,
+      append: (records) => appender.append(records),
+      read: async (partition, fromOffset, limit) => {
+        opened.root.resetReadTxn()
+        return readRecords(opened, appender.info, partition, fromOffset, limit)
+      },
+      readOne: async (partition, offset) => {
+        opened.root.resetReadTxn()
+        return readRecord(opened, partition, offset)
+      },
+      bounds: async () => appender.bounds(),
+      continueAfter: (offsets) => appender.continueAfter(offsets),
+      close: async () => {
+        await appender.close()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    await files?.root.close()
+    lock.release()
+    throw error
+  }
+}

@@ -1,0 +1,30 @@
+/** Judges records of the log: what HTTP brought and what producers wrote themselves go through here alike. */
+import { createHash } from 'node:crypto'
+import { readEvent } from '#services/core/event-reader.ts'
+import type { Judged } from '#services/core/fold/fact.ts'
+import { eventHash, naturalKey } from '#services/core/identity.ts'
+import { instantFromMs } from '#services/core/instant.ts'
+import type { LogRecord } from '#services/log/log.ts'
+
+/** The SHA-256 of the bytes of a record, in hex; that of nothing for a null value. */
+export function recordHash(record: LogRecord): string {
+  return createHash('sha256').update(record.value ?? new Uint8Array()).digest('hex')
+}
+
+/** Reads a record as a fact, a stray or an unreadable one. `partitionOf` says where a key belongs. */
+export function judge(record: LogRecord, partitionOf: (key: string) => number): Judged {
+  const { partition, offset } = record
+  const event = readEvent(record.value, record.headers)
+  if (!event.readable) {
+    const { code, message, pointer, hint } = event
+    return {
+      readable: false, partition, offset, time: instantFromMs(record.appendedAtMs), id: recordHash(record), bytes: record.value?.length ?? 0, fault: { code, message, pointer, hint },
+    }
+  }
+  const time = event.time ?? instantFromMs(record.appendedAtMs)
+  const key = naturalKey(event.type, event.data)
+  if (partitionOf(event.partitionKey) !== partition) {
+    return { readable: 'elsewhere', partition, offset, time, naturalKey: key, data: event.data, partitionKey: event.partitionKey }
+  }
+  return { readable: true, partition, offset, time, type: event.type, naturalKey: key, contentHash: eventHash(event.type, event.data), data: event.data }
+}

@@ -1,0 +1,106 @@
+/** Folds one partition: reads a batch, judges it, folds it, and commits rows and cursor together. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Judged } from '#services/core/fold/fact.ts'
+import { fold } from '#services/core/fold/fold.ts'
+import { FoldState } from '#services/core/fold/state.ts'
+import type { Log, LogRecord } from '#services/log/log.ts'
+import type { Store } from '#services/store/store.ts'
+import { PROJECTION } from './doubt.ts'
+import { judge, recordHash } from './judge.ts'
+import { loadFor } from './load.ts'
+import { type Cursor, moveCursor, writeChanges } from './write.ts'
+
+/** The most records and bytes of a batch. */
+const BATCH = { recordsMax: 4000, bytesMax: 8 * 1024 * 1024 }
+/** After so many records other work of the thread gets its turn. */
+const TURN_RECORDS = 200
+/** Trajectories kept in memory for each partition; each takes about 3 KB with its steps. */
+const TRAJECTORIES_MAX = 20_000
+
+export interface PartitionOptions {
+  readonly partition: number
+  readonly log: Log
+  readonly store: Store
+  /** Reads what the log no longer holds; without it the fold stops with `corrupt` at such a place. */
+  readonly history?: ((partition: number, fromOffset: number) => Promise<LogRecord[]>) | undefined
+}
+
+export class PartitionFold {
+  readonly partition: number
+  readonly #options: PartitionOptions
+  #cursor: Cursor | undefined
+  #state: FoldState
+
+  constructor(options: PartitionOptions) {
+    this.partition = options.partition
+    this.#options = options
+    this.#state = new FoldState(options.partition)
+  }
+
+  /** Reads the cursor afresh and forgets every row in memory: at the start, and after a failed commit. */
+  async seek(): Promise<Cursor> {
+    const { store, partition } = this.#options
+    this.#state = new FoldState(partition)
+    await store.db.insertInto('cursors').values({ projection: PROJECTION, partition, next_offset: 0, epoch: 1, last_record_hash: null }).onConflict((conflict) => conflict.doNothing()).execute()
+    const row = await store.db.selectFrom('cursors').selectAll().where('projection', '=', PROJECTION).where('partition', '=', partition).executeTakeFirstOrThrow()
+    this.#cursor = { partition, nextOffset: row.next_offset, epoch: row.epoch, lastRecordHash: row.last_record_hash }
+    return this.#cursor
+  }
+
+  /** Folds the next batch. Returns the next offset and how many records and bytes it took (none at the end of the log). */
+  async step(): Promise<{ nextOffset: number; records: number; bytes: number }> {
+    const cursor = this.#cursor ?? (await this.seek())
+    const records = await this.#read(cursor.nextOffset)
+    const last = records.at(-1)
+    if (last === undefined) return { nextOffset: cursor.nextOffset, records: 0, bytes: 0 }
+    try {
+      await this.#commit(cursor, records, last)
+    } catch (error) {
+      this.#cursor = undefined
+      throw error
+    }
+    return { nextOffset: last.offset + 1, records: records.length, bytes: records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0) }
+  }
+
+  async #read(fromOffset: number): Promise<LogRecord[]> {
+    const { log, history, partition } = this.#options
+    if (history !== undefined && fromOffset < ((await log.bounds())[partition]?.start ?? 0)) return history(partition, fromOffset)
+    return log.read(partition, fromOffset, BATCH)
+  }
+
+  async #judge(records: readonly LogRecord[]): Promise<Judged[]> {
+    const { log } = this.#options
+    const partitionOf = (key: string) => log.partitionOf(key)
+    const batch: Judged[] = []
+    for (const record of records) {
+      batch.push(judge(record, partitionOf))
+      if (batch.length % TURN_RECORDS === 0) await nextTurn()
+    }
+    return batch
+  }
+
+  async #commit(cursor: Cursor, records: readonly LogRecord[], last: LogRecord): Promise<void> {
+    const { store, log } = this.#options
+    const batch = await this.#judge(records)
+    await loadFor(store.db, this.#state, batch)
+    for (const judged of batch) fold(this.#state, judged)
+    await forwardStrays(log, batch, records)
+    const changes = this.#state.takeChanges()
+    const lastRecordHash = recordHash(last)
+    await store.transaction(async (transaction) => {
+      await moveCursor(transaction, PROJECTION, cursor, last.offset + 1, lastRecordHash)
+      await writeChanges(transaction, this.partition, changes)
+    })
+    this.#cursor = { ...cursor, nextOffset: last.offset + 1, lastRecordHash }
+    this.#state.shrink(TRAJECTORIES_MAX)
+  }
+}
+
+/** Appends records that lie in the wrong partition to their own. Sent twice after a crash, they count once all the same. */
+async function forwardStrays(log: Log, batch: readonly Judged[], records: readonly LogRecord[]): Promise<void> {
+  const strays = batch.flatMap((judged, index) => {
+    const value = records[index]?.value
+    return judged.readable === 'elsewhere' && value != null ? [{ key: judged.partitionKey, headers: records[index]?.headers ?? {}, value }] : []
+  })
+  if (strays.length > 0) await log.append(strays)
+}

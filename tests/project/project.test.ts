@@ -1,0 +1,127 @@
+/** The laws with a real database: any split into batches, crashes at any commit, and a rebuild give the same tables. */
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PROJECTED, TABLES } from '#schemas/tables.ts'
+import type { Log } from '#services/log/log.ts'
+import { silent } from '#services/logger.ts'
+import { emptyStore } from '#services/project/doubt.ts'
+import { PartitionFold } from '#services/project/partition.ts'
+import { startProject } from '#services/project/project.ts'
+import { pgliteStore } from '#services/store/pglite.ts'
+import type { Store } from '#services/store/store.ts'
+import { garbage, history, recordOf } from '#tests/support/histories.ts'
+import { memoryLog } from '#tests/support/memory-log.ts'
+
+let store: Store
+beforeAll(async () => {
+  store = await pgliteStore({ logger: silent })
+}, 60_000)
+afterAll(() => store.close())
+
+/** Every projected table, whole, in order of key. */
+async function tables(of: Store): Promise<Record<string, unknown[]>> {
+  const dump: Record<string, unknown[]> = {}
+  for (const name of PROJECTED) {
+    const order = TABLES[name].key.map((column) => `"${column}"`).join(', ')
+    dump[name] = (await sql`select * from ${sql.table(name)} order by ${sql.raw(order)}`.execute(of.db)).rows
+  }
+  return dump
+}
+
+/** A store whose n-th transaction fails just before it commits; the next ones go through. */
+function failing(at: ReadonlySet<number>): Store {
+  let transactions = 0
+  return {
+    ...store,
+    transaction: (work) =>
+      store.transaction(async (transaction) => {
+        const result = await work(transaction)
+        if (at.has(transactions++)) throw new Error('power cut')
+        return result
+      }),
+  }
+}
+
+/** A log that gives at most so many records a read, in turn. */
+function inBatches(log: Log, sizes: readonly number[]): Log {
+  let reads = 0
+  return { ...log, read: (partition, from, limit) => log.read(partition, from, { ...limit, recordsMax: sizes[reads++ % sizes.length] ?? 1 }) }
+}
+
+async function foldAll(log: Log, into: Store): Promise<void> {
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const projection = new PartitionFold({ partition, log, store: into })
+    for (;;) {
+      try {
+        if ((await projection.step()).records === 0) break
+      } catch (error) {
+        if (!(error instanceof Error) || error.message !== 'power cut') throw error
+      }
+    }
+  }
+}
+
+describe('project', () => {
+  it('gives the same tables for any split into batches, any failed commits, and from zero', { timeout: 120_000 }, async () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 })
+    const failures = fc.array(fc.nat({ max: 20 }), { maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(history, fc.array(garbage, { maxLength: 3 }), fc.array(fc.nat(), { maxLength: 5 }), sizes, failures, async (events, bad, again, batches, cuts) => {
+        const log = memoryLog({ partitions: 2 })
+        const records = [...events.map((event) => recordOf(event)), ...bad, ...again.map((pick, index) => recordOf(events[pick % events.length] ?? events[0]!, index))]
+        await log.append(records)
+        await emptyStore(store)
+        await foldAll(inBatches(log, batches), failing(new Set(cuts)))
+        const live = await tables(store)
+        await emptyStore(store)
+        await foldAll(log, store)
+        expect(await tables(store)).toEqual(live)
+        const totals = live['partition_totals'] as { n_accepted: number; n_duplicates: number; n_conflicts: number; n_unreadable: number }[]
+        expect(totals.reduce((sum, row) => sum + row.n_accepted + row.n_duplicates + row.n_conflicts + row.n_unreadable, 0)).toBe(records.length)
+      }),
+      { numRuns: 12 },
+    )
+  })
+
+  it('lets exactly one of two owners commit a batch', async () => {
+    await emptyStore(store)
+    const log = memoryLog({ partitions: 1 })
+    await log.append([recordOf({ type: 'run.started', data: { run_id: 'r', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })])
+    const owners = [new PartitionFold({ partition: 0, log, store }), new PartitionFold({ partition: 0, log, store })]
+    await Promise.all(owners.map((owner) => owner.seek()))
+    const outcomes = await Promise.allSettled(owners.map((owner) => owner.step()))
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    expect(outcomes.find((outcome) => outcome.status === 'rejected')).toMatchObject({ reason: { code: 'cursor_moved' } })
+    expect((await store.db.selectFrom('partition_totals').select('n_accepted').executeTakeFirst())?.n_accepted).toBe(1)
+  })
+
+  it('forwards a record of another partition once, and folds it there', async () => {
+    await emptyStore(store)
+    const log = memoryLog({ partitions: 2 })
+    const record = recordOf({ type: 'run.started', data: { run_id: 'r', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })
+    const home = log.partitionOf(record.key)
+    log.appendTo(1 - home, record)
+    await foldAll(log, store)
+    await foldAll(log, store)
+    const totals = await store.db.selectFrom('partition_totals').selectAll().orderBy('partition').execute()
+    expect(totals.map((row) => [row.partition === home, row.n_accepted, row.n_misrouted]).sort()).toEqual([[false, 0, 1], [true, 1, 0]])
+  })
+
+  it('folds again when the rows belong to another log, and tells how far it is', async () => {
+    await emptyStore(store)
+    const first = memoryLog({ id: 'log-1', partitions: 1 })
+    await first.append([recordOf({ type: 'run.started', data: { run_id: 'old', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })])
+    const before = await startProject({ log: first, store, logger: silent })
+    expect(await before.waitFor(new Map([[0, 1]]), 5000)).toBe(true)
+    await before.stop()
+    const second = memoryLog({ id: 'log-2', partitions: 1 })
+    await second.append([recordOf({ type: 'run.started', data: { run_id: 'new', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })])
+    const seen: string[] = []
+    const after = await startProject({ log: second, store, logger: silent, onRebuild: ({ reason, folded, total }) => seen.push(`${reason} ${folded}/${total}`) })
+    expect(await after.waitFor(new Map([[0, 1]]), 5000)).toBe(true)
+    await after.stop()
+    expect((await store.db.selectFrom('runs').select('run_id').execute()).map((row) => row.run_id)).toEqual(['new'])
+    expect(seen).toEqual(['the rows belong to another log 0/1', 'the rows belong to another log 1/1'])
+  })
+})
