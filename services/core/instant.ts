@@ -2,11 +2,31 @@
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))$/
 
+/** The minute that was checked last: events come in bursts of the same minute, and the check by Date costs 3 µs. */
+let checkedMinute = ''
+
+const isDigit = (code: number) => code >= 48 && code <= 57
+
+/** A UTC instant of the minute that was checked last, or undefined where it is not clearly one. */
+function sameMinute(given: string): string | undefined {
+  const { length } = given
+  if (length < 20 || length > 30 || checkedMinute === '' || !given.startsWith(checkedMinute)) return undefined
+  if (given.charCodeAt(length - 1) !== 90) return undefined
+  const tens = given.charCodeAt(17)
+  if (tens < 48 || tens > 53 || !isDigit(given.charCodeAt(18))) return undefined
+  if (length === 20) return `${given.slice(0, 19)}.000000Z`
+  if (given.charCodeAt(19) !== 46 || length < 22) return undefined
+  for (let at = 20; at < length - 1; at++) if (!isDigit(given.charCodeAt(at))) return undefined
+  return `${given.slice(0, 19)}.${given.slice(20, Math.min(length - 1, 26)).padEnd(6, '0')}Z`
+}
+
 /**
  * An RFC 3339 text as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, digits past microseconds cut off.
  * Undefined where it is no RFC 3339 instant or lies outside the years 1 to 9999 (in UTC).
  */
 export function normaliseInstant(given: string): string | undefined {
+  const quick = sameMinute(given)
+  if (quick !== undefined) return quick
   const match = RFC3339.exec(given)
   if (match === null) return undefined
   const [, year, month, day, hour, minute, second, fraction = '', , sign, offsetHours = '0', offsetMinutes = '0'] = match
@@ -19,6 +39,7 @@ export function normaliseInstant(given: string): string | undefined {
   const utcMs = sign === undefined ? wholeMs : wholeMs + shiftMs
   const utc = new Date(utcMs).toISOString()
   if (utc.length !== 24 || utc.startsWith('0000')) return undefined
+  checkedMinute = utc.slice(0, 17)
   return `${utc.slice(0, 19)}.${fraction.slice(0, 6).padEnd(6, '0')}Z`
 }
 

@@ -9,6 +9,7 @@ import { FILTER_NAMES, FILTERS, REASON_NAMES, type FilterName, type Reason } fro
 import { fits } from './predicates.ts'
 import type { DatasetRequest } from './request.ts'
 import { bestScores } from './scores.ts'
+import { STEP_IMAGES } from './messages.ts'
 import { sqlName, sqlText } from './sql.ts'
 import { unfinishedStatements } from './unfinished.ts'
 
@@ -25,7 +26,7 @@ const TESTS: Record<Reason, string> = {
   unfinished: 't.unfinished',
   gap: 't.n_steps_seen <> coalesce(t.n_steps, t.n_steps_seen) OR coalesce(t.step_index_max, -1) <> coalesce(t.n_steps, t.n_steps_seen) - 1',
   conflicted: 't.n_conflicts > 0',
-  missing_image: `EXISTS (SELECT 1 FROM (SELECT unnest(t.image_ids) AS image_id) w WHERE w.image_id NOT IN (SELECT image_id FROM held))`,
+  missing_image: 't.trajectory_id IN (SELECT trajectory_id FROM lacking)',
 }
 
 /** An unfinished trajectory with the columns of a finished one. */
@@ -35,7 +36,8 @@ function unfinishedSelect(): string {
     if (column === 'run_id' || column === 'trajectory_id' || column === 'n_conflicts') return `u.${column}`
     if (STARTED.has(column)) return `s.${column}`
     if (column === 'n_steps_seen') return 'coalesce(w.n_steps_seen, 0) AS n_steps_seen'
-    if (column === 'step_index_max' || column === 'image_ids') return `w.${column}`
+    if (column === 'step_index_max') return 'w.step_index_max'
+    if (column === 'image_ids') return 'list_concat(coalesce(s.image_ids, []), coalesce(w.image_ids, [])) AS image_ids'
     return `NULL::${types[column] ?? 'VARCHAR'} AS ${sqlName(column)}`
   })
   return `SELECT ${columns.join(', ')}, true AS unfinished FROM unfinished u
@@ -59,12 +61,14 @@ export function candidateStatements(request: DatasetRequest, files: LakeFiles): 
   return [
     ...unfinishedStatements(files),
     `CREATE TEMP TABLE unfinished_steps AS
-    SELECT trajectory_id, count(*) AS n_steps_seen, max(step_index) AS step_index_max, flatten(list(coalesce(images, []))) AS image_ids
-    FROM ${relation('steps', files, ['trajectory_id', 'step_index', 'images'])} WHERE trajectory_id IN (SELECT trajectory_id FROM unfinished) GROUP BY trajectory_id`,
-    `CREATE TEMP TABLE held AS SELECT image_id FROM ${relation('images', files, ['image_id', 'stored'])} WHERE stored`,
+    SELECT trajectory_id, count(*) AS n_steps_seen, max(step_index) AS step_index_max, flatten(list(${STEP_IMAGES})) AS image_ids
+    FROM ${relation('steps', files, ['trajectory_id', 'step_index', 'images', 'observation'])} s WHERE trajectory_id IN (SELECT trajectory_id FROM unfinished) GROUP BY trajectory_id`,
     `CREATE TEMP TABLE known AS
     SELECT ${NARROW.map(sqlName).join(', ')}, false AS unfinished FROM ${relation('trajectories', files, NARROW)}
     UNION ALL ${unfinishedSelect()}`,
+    `CREATE TEMP TABLE lacking AS
+    SELECT DISTINCT trajectory_id FROM (SELECT trajectory_id, unnest(image_ids) AS image_id FROM known) w
+    WHERE NOT EXISTS (SELECT 1 FROM ${relation('images', files, ['image_id', 'stored'])} h WHERE h.stored AND h.image_id = w.image_id)`,
     `CREATE TEMP TABLE best AS ${bestScores(files, 'known', request.rewardVersion)}`,
     `CREATE TEMP TABLE candidates AS
     SELECT t.* EXCLUDE (image_ids), b.reward, b.correct, b.reward_version, b.parts, b.answer_match, b.format_ok, i.dataset, i.family, i.split,

@@ -51,8 +51,9 @@ function sftGather(files: LakeFiles, parts: number): string[] {
   const columns = Object.entries({ ...KEY_COLUMNS, ...RECIPES.sft.columns }).map(([name, type]) => `${sqlName(name)} ${type}`)
   const prompts = `(SELECT trajectory_id, prompt, tools FROM ${relation('trajectories', files, ['trajectory_id', 'prompt', 'tools'])}
     UNION ALL SELECT trajectory_id, prompt, tools FROM unfinished_starts)`
+  // How many parts there are is estimated from the files, so the last one takes what is beyond it.
   const part = (index: number) => `INSERT INTO rows
-    WITH k AS (SELECT * FROM kept WHERE part = ${index}),
+    WITH k AS (SELECT * FROM kept WHERE part ${index === parts - 1 ? '>=' : '='} ${index}),
     said AS (
       SELECT s.trajectory_id, flatten(list(${STEP_MESSAGES} ORDER BY s.step_index)) AS messages,
         flatten(list(${STEP_LOSS_MASK} ORDER BY s.step_index)) AS loss_mask, flatten(list(${STEP_IMAGES} ORDER BY s.step_index)) AS images

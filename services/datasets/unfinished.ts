@@ -3,6 +3,7 @@
  * only, so what is known of the others is read from the raw events.
  */
 import { relation, type LakeFiles } from './files.ts'
+import { PROMPT_IMAGES } from './messages.ts'
 
 /** Parts of a message's content as text, images as their mark: what the lake does with messages of finished ones. */
 const content = (message: string) => `CASE json_type(${message}, '$.content')
@@ -11,10 +12,13 @@ const content = (message: string) => `CASE json_type(${message}, '$.content')
       WHEN (part ->> '$.type') LIKE '%image%' THEN '<image>' ELSE '' END), '')
   ELSE ${message} ->> '$.content' END`
 
+const images = (message: string) => `CASE WHEN json_type(${message}, '$.images') = 'ARRAY' THEN CAST(${message} -> '$.images' AS VARCHAR[])
+  WHEN json_type(${message}, '$.content') = 'ARRAY' THEN list_filter(${message} ->> '$.content[*].image_id', lambda id: id IS NOT NULL) END`
+
 const PROMPT = `list_transform(CAST(CASE WHEN json_type(data, '$.prompt') = 'ARRAY' THEN data -> '$.prompt' END AS JSON[]), lambda m: {
   role: m ->> '$.role', content: ${content('m')}, content_parts: NULL::VARCHAR,
   tool_calls: CAST(CASE WHEN json_type(m, '$.tool_calls') = 'ARRAY' THEN m -> '$.tool_calls' END AS VARCHAR),
-  tool_call_id: m ->> '$.tool_call_id', name: m ->> '$.name', images: CAST(m -> '$.images' AS VARCHAR[])})`
+  tool_call_id: m ->> '$.tool_call_id', name: m ->> '$.name', images: ${images('m')}})`
 
 /**
  * Statements that make the temporary tables `unfinished` (what the events say of each) and `unfinished_starts` (what
@@ -33,7 +37,7 @@ export function unfinishedStatements(files: LakeFiles): string[] {
     GROUP BY trajectory_id
     HAVING count(*) FILTER (verdict = 'accepted' AND type IN ('trajectory.started', 'step.recorded')) > 0`,
     `CREATE TEMP TABLE unfinished_starts AS
-    WITH starts AS (
+    WITH starts AS MATERIALIZED (
       SELECT u.trajectory_id, CASE WHEN json_exists(headers, '$.ce_type') THEN decode(raw)::JSON ELSE decode(raw)::JSON -> '$.data' END AS data
       FROM ${raw} e JOIN unfinished u ON u."partition" = e."partition" AND u."offset" = e."offset"
     )
@@ -42,5 +46,7 @@ export function unfinishedStatements(files: LakeFiles): string[] {
       TRY_CAST(data ->> '$.rollout_index' AS INTEGER) AS rollout_index, coalesce(TRY_CAST(data ->> '$.substep' AS INTEGER), 0) AS substep,
       data ->> '$.actor_model' AS actor_model, ${PROMPT} AS prompt, CAST(data -> '$.tools' AS VARCHAR) AS tools
     FROM starts`,
+    `ALTER TABLE unfinished_starts ADD COLUMN image_ids VARCHAR[]`,
+    `UPDATE unfinished_starts p SET image_ids = ${PROMPT_IMAGES}`,
   ]
 }
