@@ -112,7 +112,7 @@ export const Step = object(
     step_index: integer('The place of the step.'),
     position: object(place, 'Where its event lies in the log.'),
     time: orNull(instant('When it happened, where the producer said so.')),
-    appended_at: instant('When the log appended it.'),
+    appended_at: orNull(instant('When the log appended it; null where the body is missing.')),
     missing_body: Type.Optional(flag('True where neither the log nor the lake gave the body.')),
     extra: Type.Record(Type.String(), Type.Unknown(), { description: 'Fields that the definition does not know.' }),
   },

@@ -1,23 +1,23 @@
 /** A trajectory as one conversation: the prompt, then for each step what the policy wrote and what came back. */
 import type { Data } from '#schemas/events/define.ts'
 import type { Message, ToolCall } from '#schemas/messages.ts'
+import { contentWithoutCalls } from './lake-step.ts'
 
 /** A call as chat templates take it; the arguments are JSON text. */
-function chatCall(call: ToolCall, callIndex: number, stepIndex: number): Record<string, unknown> {
-  const given = call.arguments ?? {}
+function chatCall({ id, name, arguments: given }: ToolCall): Record<string, unknown> {
   return {
-    id: call.id ?? `call_${stepIndex}_${callIndex}`,
+    id: id ?? null,
     type: 'function',
-    function: { name: call.name, arguments: typeof given === 'string' ? given : JSON.stringify(given) },
+    function: { name, arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}) },
   }
 }
 
-/** What is left of the policy's words when the calls that stand in them are taken out. */
-export function wordsBesideCalls(rawOutput: string | null | undefined, calls: readonly ToolCall[]): string | null {
-  if (rawOutput === null || rawOutput === undefined) return null
-  let words = rawOutput
-  for (const { raw_call: rawCall } of calls) if (rawCall !== null && rawCall !== undefined && rawCall !== '') words = words.replace(rawCall, () => '')
-  return words
+/** What the policy wrote, without the calls that stand in it. Producers that send only the parts get them put together. */
+function written(data: Data, calls: readonly ToolCall[]): string | null {
+  const { raw_output: rawOutput, think_text: thought, answer_text: answer } = data as { raw_output?: string; think_text?: string; answer_text?: string }
+  if (rawOutput !== undefined) return contentWithoutCalls(rawOutput, calls) ?? rawOutput
+  const parts = [...(thought === undefined ? [] : [`<think>${thought}</think>`]), ...(answer === undefined ? [] : [`<answer>${answer}</answer>`])]
+  return parts.length === 0 ? null : parts.join('\n')
 }
 
 /** The observation of a step as messages. Where it is absent, tool calls that bring their own answers speak for it. */
@@ -38,12 +38,6 @@ export function promptMessages(started: Data | null): Message[] {
 /** The messages that a step adds: one of the assistant, then what came back. */
 export function stepMessages(data: Data): Message[] {
   const calls = (data['tool_calls'] ?? []) as readonly ToolCall[]
-  const stepIndex = Number(data['step_index'])
-  const content = wordsBesideCalls(data['raw_output'] as string | undefined, calls) ?? (data['answer_text'] as string | undefined) ?? null
-  const spoken: Message = {
-    role: 'assistant',
-    content,
-    ...(calls.length === 0 ? {} : { tool_calls: calls.map((call, index) => chatCall(call, index, stepIndex)) }),
-  }
+  const spoken: Message = { role: 'assistant', content: written(data, calls), ...(calls.length === 0 ? {} : { tool_calls: calls.map(chatCall) }) }
   return [spoken, ...observed(data, calls)]
 }

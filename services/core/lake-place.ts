@@ -13,6 +13,8 @@ export interface Place {
   readonly partition: number
   readonly offset: number
   readonly appendedAtMs: number
+  /** The hash of the content of the event, where it is known already. */
+  readonly contentHash?: string
 }
 
 /** The place as columns, with the day of append by which files are divided. */
@@ -31,7 +33,7 @@ export function placeColumns({ partition, offset, appendedAtMs }: Place): PlaceC
 /** The place, the time of the event (that of append where it names none) and the hash of its content. */
 export function toldColumns(event: ReadEvent, place: Place): PlaceColumns & { readonly time: string; readonly content_hash: string } {
   const columns = placeColumns(place)
-  return { ...columns, time: event.time ?? columns.appended_at, content_hash: eventHash(event.type, event.data) }
+  return { ...columns, time: event.time ?? columns.appended_at, content_hash: place.contentHash ?? eventHash(event.type, event.data) }
 }
 
 /** An instant as a producer sent it, normalised; null where there is none. */

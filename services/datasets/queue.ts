@@ -15,6 +15,7 @@ export function queue({ runningMax, waitingMax }: { readonly runningMax: number;
   const idle: (() => void)[] = []
 
   async function turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     if (running < runningMax) {
       running += 1
       return

@@ -34,7 +34,7 @@ export async function lockFolder(folder: string, now: Date): Promise<{ release()
     const holder = await holderOf(folder)
     const who = holder === undefined ? 'another process' : `process ${holder.pid} (since ${holder.since})`
     throw new Problem('store_in_use', `the log in ${folder} is in use by ${who}`, {
-      hint: 'stop that process, or choose another folder with DATA_DIR',
+      hint: `talk to that server instead (STEPSTORE_URL), stop it${holder === undefined ? '' : ` (kill ${holder.pid})`}, or set another DATA_DIR`,
       details: holder === undefined ? {} : { pid: holder.pid },
     })
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Problem } from '#services/problem.ts'
 import { openChunk, recordAt, type Chunk } from './chunk.ts'
 import type { Bounds, Log, LogRecord, ReadLimit } from './log.ts'
+import { partitionOf } from './murmur2.ts'
 
 /** What is written about a log when it is made, and when it is continued after offsets that it never held. */
 export interface LogInfo {
@@ -34,7 +35,6 @@ export function openFiles(folder: string, readOnly: boolean): LogFiles {
     encoding: 'string',
     // With overlapping sync a commit resolves, and is seen by readers, before it is on the disk.
     overlappingSync: false,
-    noReadAhead: false,
   })
   const chunks = root.openDB<Buffer, Buffer>({ name: 'chunks', encoding: 'binary', keyEncoding: 'binary' })
   return { root, chunks }
@@ -66,11 +66,16 @@ export function readInfo(files: LogFiles, folder: string): LogInfo | undefined {
   return info
 }
 
+function lastOf(keys: Iterable<Buffer>): Buffer | undefined {
+  for (const key of keys) return key
+  return undefined
+}
+
 /** What partition `partition` holds. */
 export function boundsOf(files: LogFiles, info: LogInfo, partition: number): Bounds {
   const holes = info.holes[partition] ?? []
   const range = { start: chunkKey(partition, END_MAX), end: chunkKey(partition, 0), reverse: true, limit: 1 }
-  const [lastKey] = files.chunks.getKeys(range).asArray
+  const lastKey = lastOf(files.chunks.getKeys(range))
   const holeEnd = holes.at(-1)?.[1] ?? 0
   if (lastKey === undefined) return { start: holeEnd, end: holeEnd }
   const first = firstChunk(files, partition, 0)
@@ -164,6 +169,7 @@ function readingLog(files: LogFiles, made: LogInfo, folder: string): Log {
   return {
     id: made.id,
     partitions: made.partitions,
+    partitionOf: (key) => partitionOf(key, made.partitions),
     append: () => Promise.reject(new Problem('conflict', 'this log is open for reading only', { hint: 'append through the process that holds it' })),
     read: async (partition, fromOffset, limit) => readRecords(files, current(), partition, fromOffset, limit),
     readOne: async (partition, offset) => {

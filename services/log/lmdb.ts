@@ -267,6 +267,7 @@ export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
     return {
       id: info.id,
       partitions: info.partitions,
+      partitionOf: (key) => partitionOf(key, info.partitions),
       append: (records) => appender.append(records),
       read: async (partition, fromOffset, limit) => {
         opened.root.resetReadTxn()

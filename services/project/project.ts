@@ -4,7 +4,7 @@ import type { Log, LogRecord } from '#services/log/log.ts'
 import { type Logger, errorText } from '#services/logger.ts'
 import { type Offsets, includes } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
-import { claimStore, doubtOf, emptyStore } from './doubt.ts'
+import { claimStore, doubtOf, emptyProjections, emptyStore } from './doubt.ts'
 import { PartitionFold } from './partition.ts'
 
 /** How far a rebuild is. */
@@ -39,6 +39,8 @@ export interface Project {
   onCommit(listener: (offsets: Offsets) => void): () => void
   /** Holds the fold back: before each batch `gate` is awaited. Archive uses it to bound how far project runs ahead. */
   setGate(gate: (() => Promise<void>) | undefined): void
+  /** Empties the rows and folds everything again, in place. Resolves when it has begun; `rebuilding` tells how far it is. */
+  rebuild(reason: string): Promise<void>
   /** Finishes the batch under way and stops. */
   stop(): Promise<void>
 }
@@ -54,7 +56,7 @@ class Projector implements Project {
   readonly #options: ProjectOptions
   readonly #partitions: readonly PartitionFold[]
   readonly #listeners = new Set<(offsets: Offsets) => void>()
-  readonly #stopping = new AbortController()
+  #stopping = new AbortController()
   #gate: (() => Promise<void>) | undefined
   #running: Promise<void> = Promise.resolve()
   #backoffMs = IDLE_MS
@@ -146,6 +148,13 @@ class Projector implements Project {
 
   setGate(gate: (() => Promise<void>) | undefined): void {
     this.#gate = gate
+  }
+
+  async rebuild(reason: string): Promise<void> {
+    await this.stop()
+    await emptyProjections(this.#options.store)
+    this.#stopping = new AbortController()
+    await this.start(reason)
   }
 
   async stop(): Promise<void> {

@@ -12,12 +12,21 @@ import { pgliteStore } from '#services/store/pglite.ts'
 import type { Store } from '#services/store/store.ts'
 import { garbage, history, recordOf } from '#tests/support/histories.ts'
 import { memoryLog } from '#tests/support/memory-log.ts'
+import { postgresStoreForTests, type RealPostgres, realPostgres } from '#tests/support/real-postgres.ts'
 
 let store: Store
+let postgres: RealPostgres
+let stores: { readonly pglite: Store; readonly postgres: Store }
 beforeAll(async () => {
+  postgres = await realPostgres()
   store = await pgliteStore({ logger: silent })
-}, 60_000)
-afterAll(() => store.close())
+  stores = { pglite: store, postgres: await postgresStoreForTests(postgres.url('postgres')) }
+}, 120_000)
+afterAll(async () => {
+  await stores.pglite.close()
+  await stores.postgres.close()
+  await postgres.stop()
+})
 
 /** Every projected table, whole, in order of key. */
 async function tables(of: Store): Promise<Record<string, unknown[]>> {
@@ -30,7 +39,7 @@ async function tables(of: Store): Promise<Record<string, unknown[]>> {
 }
 
 /** A store whose n-th transaction fails just before it commits; the next ones go through. */
-function failing(at: ReadonlySet<number>): Store {
+function failing(store: Store, at: ReadonlySet<number>): Store {
   let transactions = 0
   return {
     ...store,
@@ -63,7 +72,8 @@ async function foldAll(log: Log, into: Store): Promise<void> {
 }
 
 describe('project', () => {
-  it('gives the same tables for any split into batches, any failed commits, and from zero', { timeout: 120_000 }, async () => {
+  it.each([['pglite', 12], ['postgres', 5]] as const)('gives the same tables on %s for any split into batches, any failed commits, and from zero', { timeout: 120_000 }, async (kind, numRuns) => {
+    const store = stores[kind]
     const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 })
     const failures = fc.array(fc.nat({ max: 20 }), { maxLength: 4 })
     await fc.assert(
@@ -72,7 +82,7 @@ describe('project', () => {
         const records = [...events.map((event) => recordOf(event)), ...bad, ...again.map((pick, index) => recordOf(events[pick % events.length] ?? events[0]!, index))]
         await log.append(records)
         await emptyStore(store)
-        await foldAll(inBatches(log, batches), failing(new Set(cuts)))
+        await foldAll(inBatches(log, batches), failing(store, new Set(cuts)))
         const live = await tables(store)
         await emptyStore(store)
         await foldAll(log, store)
@@ -80,7 +90,7 @@ describe('project', () => {
         const totals = live['partition_totals'] as { n_accepted: number; n_duplicates: number; n_conflicts: number; n_unreadable: number }[]
         expect(totals.reduce((sum, row) => sum + row.n_accepted + row.n_duplicates + row.n_conflicts + row.n_unreadable, 0)).toBe(records.length)
       }),
-      { numRuns: 12 },
+      { numRuns },
     )
   })
 

@@ -18,6 +18,12 @@ function runRow(state: FoldState, fact: Fact): Row<'runs'> {
   )
 }
 
+/** Makes the row of a run that nothing but its checkpoints or metrics are known of. These do not change it. */
+function ensure(state: FoldState, fact: Fact): Outcome {
+  if (state.get('runs', String(fact.data['run_id'])) === undefined) state.put('runs', String(fact.data['run_id']), runRow(state, fact))
+  return ACCEPTED
+}
+
 /** Saves the row, with the outcome counted on it. A duplicate alone makes no row and changes nothing but its count. */
 function settle(state: FoldState, fact: Fact, row: Row<'runs'>, outcome: Outcome): Outcome {
   if (outcome.verdict === 'duplicate') row.n_duplicates += 1
@@ -48,6 +54,8 @@ export function foldRunFinished(state: FoldState, fact: Fact): Outcome {
   return settle(state, fact, row, ACCEPTED)
 }
 
+const sorted = (data: Data): Data => Object.fromEntries(Object.entries(data).sort(([left], [right]) => (left < right ? -1 : 1)))
+
 /** A checkpoint may be published again with further fields; a field that was there already must agree. */
 export function foldPolicy(state: FoldState, fact: Fact): Outcome {
   const runId = String(fact.data['run_id'])
@@ -57,9 +65,9 @@ export function foldPolicy(state: FoldState, fact: Fact): Outcome {
   if (known === undefined) {
     state.put('policies', key, {
       run_id: runId, policy_version: version, partition: fact.partition, first_offset: fact.offset, last_offset: fact.offset,
-      train_step: Number(fact.data['train_step']), published_at: fact.time, data: fact.data,
+      train_step: Number(fact.data['train_step']), published_at: fact.time, data: sorted(fact.data),
     })
-    return settle(state, fact, runRow(state, fact), ACCEPTED)
+    return ensure(state, fact)
   }
   const before = known.data as Data
   const differing = Object.keys(fact.data).filter((field) => Object.hasOwn(before, field) && canonicalText(before[field]) !== canonicalText(fact.data[field]))
@@ -69,11 +77,10 @@ export function foldPolicy(state: FoldState, fact: Fact): Outcome {
   if (Object.keys(fact.data).every((field) => Object.hasOwn(before, field))) {
     return settle(state, fact, runRow(state, fact), { verdict: 'duplicate', firstOffset: known.first_offset })
   }
-  const merged = { ...before, ...fact.data }
-  known.data = Object.fromEntries(Object.entries(merged).sort(([left], [right]) => (left < right ? -1 : 1)))
+  known.data = sorted({ ...before, ...fact.data })
   known.last_offset = fact.offset
   state.put('policies', key, known)
-  return settle(state, fact, runRow(state, fact), ACCEPTED)
+  return ensure(state, fact)
 }
 
 export function foldMetric(state: FoldState, fact: Fact): Outcome {
@@ -86,5 +93,5 @@ export function foldMetric(state: FoldState, fact: Fact): Outcome {
   state.put('metrics', key, {
     run_id: runId, train_step: trainStep, substep, name, offset: fact.offset, content_hash: fact.contentHash, value: real(data['value']),
   })
-  return ACCEPTED
+  return ensure(state, fact)
 }

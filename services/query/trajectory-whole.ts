@@ -1,0 +1,174 @@
+/** One trajectory, whole: rows from the store, bodies from the log, written out as it is read so that length costs no memory. */
+import { type Kysely, sql } from 'kysely'
+import { EVENTS } from '#schemas/events.ts'
+import type { Database, Row } from '#schemas/tables.ts'
+import { promptMessages, stepMessages } from '#services/core/chat.ts'
+import { Problem } from '#services/problem.ts'
+import type { QueryDeps } from './deps.ts'
+import { imageRows } from './image-rows.ts'
+import { anyReal } from './reading.ts'
+import { type Body, bodies, dataAt } from './records.ts'
+import { type ScoredRow, holes, missingSteps, trajectoryRow, wholeRows } from './trajectory-rows.ts'
+
+/** The most annotations and trainings that one answer holds. */
+const FACTS_MAX = 1000
+/** Steps whose bodies are read at a time. */
+const STEPS_AT_ONCE = 64
+
+export type StepPlace = Pick<Row<'steps'>, 'step_index' | 'offset'>
+
+/** What the store knows of a trajectory. */
+export interface TrajectoryFacts {
+  readonly row: ScoredRow
+  readonly scores: readonly Record<string, unknown>[]
+  readonly annotations: readonly number[]
+  readonly trainings: readonly number[]
+  readonly images: readonly Record<string, unknown>[]
+  readonly missing: readonly number[]
+  readonly steps: readonly StepPlace[]
+}
+
+/** The trajectory with its score. Throws `not_found`. */
+export async function findTrajectory(db: Kysely<Database>, trajectoryId: string, version: string | undefined): Promise<ScoredRow> {
+  const row = await wholeRows(db, version).where('t.trajectory_id', '=', trajectoryId).executeTakeFirst()
+  if (row === undefined) {
+    throw new Problem('not_found', `there is no trajectory ${JSON.stringify(trajectoryId.slice(0, 80))}`, { hint: 'if it was just sent, read with after=<the position that ingest answered>; ids in paths are URL-encoded' })
+  }
+  return row
+}
+
+/** The offsets of facts about a trajectory, in log order. */
+async function offsetsOf(db: Kysely<Database>, table: 'annotations' | 'trainings', trajectoryId: string): Promise<number[]> {
+  const rows = await db.selectFrom(table).select('offset').where('trajectory_id', '=', trajectoryId).orderBy('offset').limit(FACTS_MAX).execute()
+  return rows.map(({ offset }) => offset)
+}
+
+async function scoresOf(db: Kysely<Database>, row: ScoredRow): Promise<Record<string, unknown>[]> {
+  const rows = await wholeRows(db, '*').where('t.trajectory_id', '=', row.trajectory_id).where('score.version', 'is not', null).orderBy('score.version').execute()
+  return rows.map((scored) => ({
+    reward_version: scored.version,
+    reward: anyReal(scored.reward),
+    parts: scored.parts,
+    correct: scored.correct,
+    answer_match: scored.answer_match,
+    format_ok: scored.format_ok,
+    offset: scored.score_offset,
+    used: scored.score_offset === row.score_offset,
+  }))
+}
+
+/** Reads what the store knows, in the transaction of the caller. Tables whose counts are 0 are not asked. */
+export async function trajectoryFacts(db: Kysely<Database>, trajectoryId: string, version: string | undefined, deps: QueryDeps): Promise<TrajectoryFacts> {
+  const row = await findTrajectory(db, trajectoryId, version)
+  const steps = await db.selectFrom('steps').select(['step_index', 'offset']).where('trajectory_id', '=', trajectoryId).orderBy('step_index').execute()
+  const found = row.n_steps_seen === (row.n_steps ?? row.n_steps_seen) && (row.step_index_max ?? -1) === row.n_steps_seen - 1 ? undefined : await holes(db, [trajectoryId])
+  return {
+    row,
+    steps,
+    scores: row.n_scores === 0 ? [] : await scoresOf(db, row),
+    annotations: row.n_annotations === 0 ? [] : await offsetsOf(db, 'annotations', trajectoryId),
+    trainings: row.n_trainings === 0 ? [] : await offsetsOf(db, 'trainings', trajectoryId),
+    images: await imageRows(db, row.image_ids as string[], deps.publicUrl),
+    missing: missingSteps(found?.get(trajectoryId) ?? []).shown,
+  }
+}
+
+const KNOWN_STEP_FIELDS = new Set(Object.keys(EVENTS['step.recorded'].data.properties))
+
+/** A step as the API shows it. Known fields as sent, others in `extra`. */
+export function stepAnswer(place: StepPlace, partition: number, body: Body | undefined): Record<string, unknown> {
+  const position = { partition, offset: place.offset }
+  if (body?.event.readable !== true) return { step_index: place.step_index, position, time: null, appended_at: null, missing_body: true, extra: {} }
+  const fields = Object.entries(body.event.data)
+  return {
+    ...Object.fromEntries(fields.filter(([name]) => KNOWN_STEP_FIELDS.has(name))),
+    step_index: place.step_index,
+    position,
+    time: body.event.time ?? null,
+    appended_at: body.appended_at,
+    extra: Object.fromEntries(fields.filter(([name]) => !KNOWN_STEP_FIELDS.has(name))),
+  }
+}
+
+/** The bodies of steps, some at a time, in order. */
+export async function* stepBodies(deps: QueryDeps, partition: number, steps: readonly StepPlace[]): AsyncGenerator<readonly [StepPlace, Body | undefined]> {
+  for (let from = 0; from < steps.length; from += STEPS_AT_ONCE) {
+    const some = steps.slice(from, from + STEPS_AT_ONCE)
+    const found = await bodies(deps, some.map(({ offset }) => ({ partition, offset })))
+    for (const [index, place] of some.entries()) yield [place, found[index]]
+  }
+}
+
+async function factsAt(deps: QueryDeps, partition: number, offsets: readonly number[]): Promise<Record<string, unknown>[]> {
+  const found = await bodies(deps, offsets.map((offset) => ({ partition, offset })))
+  return found.flatMap((body) => (body?.event.readable === true ? [{ ...body.event.data, time: body.event.time ?? null, offset: body.offset }] : []))
+}
+
+/** Everything but steps and messages, which follow it in the answer. */
+async function head(deps: QueryDeps, facts: TrajectoryFacts, started: Record<string, unknown> | null): Promise<Record<string, unknown>> {
+  const { row } = facts
+  return {
+    ...trajectoryRow(row),
+    started,
+    finish: await dataAt(deps, row.partition, row.finished_offset),
+    prompt: promptMessages(started),
+    tools: started?.['tools'] ?? [],
+    scores: facts.scores,
+    annotations: await factsAt(deps, row.partition, facts.annotations),
+    trainings: await factsAt(deps, row.partition, facts.trainings),
+    images: facts.images,
+    positions: {
+      partition: row.partition,
+      first_offset: row.first_offset,
+      last_offset: row.last_offset,
+      started_offset: row.started_offset,
+      finished_offset: row.finished_offset,
+    },
+    missing_steps: facts.missing,
+  }
+}
+
+function* joined(items: readonly unknown[], before: string): Generator<string> {
+  let comma = before
+  for (const item of items) {
+    yield comma + JSON.stringify(item)
+    comma = ','
+  }
+}
+
+/**
+ * The JSON text of a whole trajectory, piece by piece. The steps are read twice, for `steps` and for `messages`, so
+ * that a trajectory of thousands of steps is never held whole.
+ */
+export async function* trajectoryText(deps: QueryDeps, facts: TrajectoryFacts): AsyncGenerator<string> {
+  const { partition, started_offset: startedOffset } = facts.row
+  const started = await dataAt(deps, partition, startedOffset)
+  yield `${JSON.stringify(await head(deps, facts, started)).slice(0, -1)},"steps":[`
+  let comma = ''
+  for await (const [place, body] of stepBodies(deps, partition, facts.steps)) {
+    yield comma + JSON.stringify(stepAnswer(place, partition, body))
+    comma = ','
+  }
+  yield '],"messages":['
+  const prompt = promptMessages(started)
+  yield* joined(prompt, '')
+  comma = prompt.length === 0 ? '' : ','
+  for await (const [, body] of stepBodies(deps, partition, facts.steps)) {
+    if (body?.event.readable !== true) continue
+    yield* joined(stepMessages(body.event.data), comma)
+    comma = ','
+  }
+  yield ']}'
+}
+
+/** A page of steps by index, with one more than asked where there is more. */
+export async function stepPlaces(db: Kysely<Database>, trajectoryId: string, after: number, limit: number): Promise<StepPlace[]> {
+  return db
+    .selectFrom('steps')
+    .select(['step_index', 'offset'])
+    .where('trajectory_id', '=', trajectoryId)
+    .where(sql<boolean>`step_index > ${after}::bigint`)
+    .orderBy('step_index')
+    .limit(limit + 1)
+    .execute()
+}

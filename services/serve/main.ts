@@ -1,0 +1,101 @@
+/** One process that runs every program: the front and ingest on this thread, the rest in the core thread. See WHY.md. */
+import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openBlobs } from '#services/blobs/open.ts'
+import type { Config } from '#services/config.ts'
+import { ingestApp } from '#services/ingest/app.ts'
+import { openLog } from '#services/log/open.ts'
+import { jsonLogger, type Logger } from '#services/logger.ts'
+import { startCore, type Core } from './core.ts'
+import type { RebuildReport } from './core-messages.ts'
+import { openDataFolder } from './data-folder.ts'
+import { startFront, type Front } from './front.ts'
+
+export interface ServeOptions {
+  readonly config: Config
+  /** Writes a line of the log; the core thread writes its own to stderr. */
+  readonly write: (line: string) => void
+  readonly clock: () => Date
+  /** Told how far a rebuild of the store is, where there is one. */
+  readonly onRebuild: (progress: RebuildReport) => void
+}
+
+/** A running server. */
+export interface Server {
+  /** The base of its URLs. */
+  readonly url: string
+  readonly port: number
+  /** Rejects where the core fails: then nothing but appending works, and the process should end. */
+  readonly failed: Promise<void>
+  /**
+   * Stops taking requests, lets appends finish, lets project and archive come to a batch boundary, closes the store, then the
+   * log. Nothing is lost where that is cut short: the next start folds the rest again.
+   */
+  close(): Promise<void>
+}
+
+/** How long requests under way may take once the server closes. */
+const GRACE_MS = 2_000
+
+/** Starts everything and resolves when events are taken and reads are answered. Closes what it opened where it fails. */
+export async function startServer(options: ServeOptions): Promise<Server> {
+  const { config, clock } = options
+  const logger = jsonLogger({ program: 'ingest', level: config.logLevel, write: options.write, now: clock })
+  // Closed in reverse: whatever was opened last goes first.
+  const opened: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (let step = opened.pop(); step !== undefined; step = opened.pop()) await step()
+  }
+  try {
+    await openDataFolder(config.dataDir)
+    const log = await openLog(config.log, { logger, clock })
+    opened.push(() => log.close())
+    const blobs = await openBlobs(config.blobs)
+    opened.push(() => blobs.close())
+    const folder = await mkdtemp(join(tmpdir(), 'stepstore-'))
+    opened.push(() => rm(folder, { recursive: true, force: true }))
+    const scratchDir = await emptyScratch(config)
+    const socket = join(folder, 'query.sock')
+    const ingest = ingestApp({ log, blobs, logger, ...(config.key === undefined ? {} : { key: config.key }) })
+    const front = await startFront({ host: config.host, port: config.port, ingest, querySocket: socket, logger })
+    opened.push(() => front.close(GRACE_MS))
+    const url = config.publicUrl ?? localUrl(config.host, front.port)
+    const core = await startCore({ start: { config, publicUrl: url, socket, scratchDir }, log, logger, onRebuild: options.onRebuild })
+    return { url, port: front.port, failed: failureOf(core), close: drain(front, core, opened, logger) }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Files that were being made when a process ended are of no use to the next one. */
+async function emptyScratch(config: Config): Promise<string> {
+  const folder = join(config.dataDir, 'scratch')
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  return folder
+}
+
+function localUrl(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
+function failureOf(core: Core): Promise<void> {
+  const failed = Promise.withResolvers<void>()
+  failed.promise.catch(() => {})
+  core.ended.catch((error: unknown) => failed.reject(error))
+  return failed.promise
+}
+
+function drain(front: Front, core: Core, opened: (() => Promise<void>)[], logger: Logger): () => Promise<void> {
+  let closing: Promise<void> | undefined
+  const steps = async (): Promise<void> => {
+    opened.splice(opened.length - 1, 1)
+    await front.close(GRACE_MS)
+    await core.stop().catch((error: unknown) => logger('error', 'core did not stop well', { error: String(error) }))
+    for (let step = opened.pop(); step !== undefined; step = opened.pop()) await step()
+  }
+  return () => (closing ??= steps())
+}
