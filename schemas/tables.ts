@@ -164,6 +164,9 @@ const STATE_TABLES = {
   },
 } as const satisfies Record<string, Table>
 
+/** The projections that have a cursor on every partition. */
+export const CURSOR_OF = { project: 'project', archive: 'archive' } as const
+
 /** Every table, by name. */
 export const TABLES = { ...PROJECTION_TABLES, ...STATE_TABLES, ...CATALOG_TABLES } as const
 

@@ -5,6 +5,8 @@ import { PROBLEMS, type ProblemCode } from '#schemas/problems.ts'
 export interface ClientOptions {
   readonly url: string
   readonly key: string | undefined
+  /** What carries requests; the network unless told otherwise. */
+  readonly transport?: (request: Request) => Response | Promise<Response>
 }
 
 export interface Client {
@@ -22,12 +24,12 @@ export interface Client {
 type Fields = Readonly<Record<string, unknown>>
 
 /** A client of the server at `url`, which bears the key where there is one. */
-export function client({ url, key }: ClientOptions): Client {
+export function client({ url, key, transport = (request) => fetch(request) }: ClientOptions): Client {
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
   const send = async (path: string, request: RequestInit = {}): Promise<Response> => {
     let response: Response
     try {
-      response = await fetch(`${url}${path}`, { ...request, headers: { ...headers, ...(request.headers as Record<string, string> | undefined) } })
+      response = await transport(new Request(`${url}${path}`, { ...request, headers: { ...headers, ...(request.headers as Record<string, string> | undefined) } }))
     } catch (error) {
       throw noServer(url, error)
     }

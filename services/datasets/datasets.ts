@@ -127,11 +127,14 @@ export function datasets(options: DatasetsOptions): Datasets {
 
     ready: async (pinned, waitMs, signal) => {
       const manifest = pinned.manifest ?? (await made.find(buildKey(pinned)))
-      if (manifest !== undefined) return { manifest }
+      if (manifest !== undefined) {
+        recent.owed(datasetPath(pinned.request), pinned.snapshotId, false)
+        return { manifest }
+      }
       if (pinned.snapshot === undefined) throw new Problem('internal', 'a dataset without manifest and snapshot')
       const build = made.start(pinned, pinned.snapshot)
       const done = await inTime(build, waitMs, signal)
-      recent.owed(datasetPath(pinned.request), pinned.snapshot, done === undefined)
+      recent.owed(datasetPath(pinned.request), pinned.snapshotId, done === undefined)
       return done === undefined ? { build } : { manifest: done }
     },
 

@@ -22,7 +22,8 @@ export interface RecentSnapshots {
   /** The snapshot that the path was answered from, where the caller continues or is owed an answer and it includes `after`. */
   find(path: string, after: Offsets, continues: boolean): DatasetSnapshot | undefined
   answered(path: string, snapshot: DatasetSnapshot): void
-  owed(path: string, snapshot: DatasetSnapshot, isOwed: boolean): void
+  /** Notes whether an answer from this snapshot was put off. */
+  owed(path: string, snapshotId: number, isOwed: boolean): void
 }
 
 export function recentSnapshots(clock: () => number): RecentSnapshots {
@@ -46,9 +47,9 @@ export function recentSnapshots(clock: () => number): RecentSnapshots {
       const before = byPath.get(path)
       set(path, { snapshot, at: clock(), owed: before?.owed === true && before.snapshot.snapshot_id === snapshot.snapshot_id })
     },
-    owed: (path, snapshot, isOwed) => {
+    owed: (path, snapshotId, isOwed) => {
       const current = byPath.get(path)
-      if (current === undefined || current.snapshot.snapshot_id !== snapshot.snapshot_id) return
+      if (current === undefined || current.snapshot.snapshot_id !== snapshotId) return
       set(path, { ...current, owed: isOwed })
     },
   }

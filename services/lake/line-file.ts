@@ -1,7 +1,7 @@
 /** A file that is written line by line through one buffer: what a job hands to DuckDB. */
 import { closeSync, openSync, writeSync } from 'node:fs'
 
-const BUFFER_BYTES = 1024 * 1024
+const BUFFER_BYTES = 128 * 1024
 
 /** Appends texts and bytes to a new file. Synchronous: it serves processes that do nothing else meanwhile. */
 export class LineFile {

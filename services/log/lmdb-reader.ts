@@ -35,6 +35,8 @@ export function openFiles(folder: string, readOnly: boolean): LogFiles {
     encoding: 'string',
     // With overlapping sync a commit resolves, and is seen by readers, before it is on the disk.
     overlappingSync: false,
+    // Its own batch has a promise that nobody can catch, so that a full disk would end the process.
+    eventTurnBatching: false,
   })
   const chunks = root.openDB<Buffer, Buffer>({ name: 'chunks', encoding: 'binary', keyEncoding: 'binary' })
   return { root, chunks }

@@ -224,9 +224,7 @@ class Appender {
     try {
       this.#ends ??= this.#readEnds()
       const plan = planOf(batch, this.#ends, this.#options.clock().getTime())
-      await this.#files.chunks.batch(() => {
-        for (const { key, value } of plan.puts) void this.#files.chunks.put(key, value)
-      })
+      await this.#write(plan.puts)
       this.#ends = plan.ends
       for (const [index, pending] of batch.entries()) pending.resolve(plan.answers[index] ?? new Map())
     } catch (error) {
@@ -237,6 +235,18 @@ class Appender {
     } finally {
       for (const pending of batch) this.#pendingBytes -= pending.bytes
     }
+  }
+
+  /** Puts chunks in one transaction and waits until it is on the disk. */
+  async #write(puts: Plan['puts']): Promise<void> {
+    // Each put has a promise of its own that fails with the transaction; none may stay unhandled.
+    const done: Promise<boolean>[] = []
+    done.push(this.#files.chunks.batch(() => {
+      for (const { key, value } of puts) done.push(this.#files.chunks.put(key, value))
+    }))
+    const results = await Promise.allSettled(done)
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
   async #failure(error: unknown): Promise<Problem> {

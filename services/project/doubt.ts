@@ -1,14 +1,15 @@
 /** Whether the rows in the store belong to this log and this version, and what to do where they do not. */
-import { PROJECTED } from '#schemas/tables.ts'
+import { CURSOR_OF, PROJECTED } from '#schemas/tables.ts'
 import type { Log } from '#services/log/log.ts'
 import type { Store } from '#services/store/store.ts'
 import { sql } from 'kysely'
-import { recordHash } from './judge.ts'
+import { recordHash } from '#services/core/judge.ts'
 
 /** The version of the fold. Raise it when the same log would give other rows; the next start folds everything again. */
 export const PROJECTION_VERSION = 1
 
-export const PROJECTION = 'project'
+/** The name of our cursors. */
+export const PROJECTION = CURSOR_OF.project
 
 /** The reason why the rows cannot be trusted, or undefined where they can. */
 export async function doubtOf(store: Store, log: Log): Promise<string | undefined> {

@@ -6,7 +6,7 @@ import { FoldState } from '#services/core/fold/state.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
 import type { Store } from '#services/store/store.ts'
 import { PROJECTION } from './doubt.ts'
-import { judge, recordHash } from './judge.ts'
+import { judge, recordHash } from '#services/core/judge.ts'
 import { loadFor } from './load.ts'
 import { type Cursor, moveCursor, writeChanges } from './write.ts'
 

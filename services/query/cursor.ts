@@ -26,8 +26,8 @@ export function formatCursor(list: string, key: readonly KeyPart[]): string {
 
 const isKeyPart = (value: unknown): value is KeyPart => value === null || typeof value === 'string' || typeof value === 'number'
 
-/** The sort key in a cursor of this list, or undefined without one. Throws `invalid_parameter`. */
-export function parseCursor(list: string, length: number, given: string | undefined): readonly KeyPart[] | undefined {
+/** The sort key (of `length` parts, any where undefined) in a cursor of this list, or undefined without one. Throws `invalid_parameter`. */
+export function parseCursor(list: string, length: number | undefined, given: string | undefined): readonly KeyPart[] | undefined {
   if (given === undefined) return undefined
   const wrong = new Problem('invalid_parameter', 'cursor is not one that this list gave', { hint: 'send next of the page before as it was given', details: { parameter: 'cursor' } })
   let parsed: unknown
@@ -36,7 +36,7 @@ export function parseCursor(list: string, length: number, given: string | undefi
   } catch {
     throw wrong
   }
-  if (!Array.isArray(parsed) || parsed.length !== length + 1 || parsed[0] !== list) throw wrong
+  if (!Array.isArray(parsed) || (length !== undefined && parsed.length !== length + 1) || parsed[0] !== list) throw wrong
   const key: unknown[] = parsed.slice(1)
   if (!key.every(isKeyPart)) throw wrong
   return key

@@ -14,13 +14,15 @@ const LIST = 'gaps'
 /** The default of idle_ms. */
 const HOUR_MS = 3_600_000
 
-/** The cursor of this list names the kind, and holds the key inside the kind as text. */
+/** The cursor of this list names the kind, and holds the key inside the kind. */
 function parseGapCursor(given: string | undefined): { kind: GapKind; after: readonly KeyPart[] } | undefined {
-  const key = parseCursor(LIST, 2, given)
+  const key = parseCursor(LIST, undefined, given)
   if (key === undefined) return undefined
+  const wrong = new Problem('invalid_parameter', 'cursor is not one that this list gave', { hint: 'send next of the page before as it was given', details: { parameter: 'cursor' } })
   const kind = GAP_KINDS.find((known) => known === key[0])
-  if (kind === undefined) throw new Problem('invalid_parameter', 'cursor is not one that this list gave', { details: { parameter: 'cursor' } })
-  return { kind, after: JSON.parse(String(key[1])) as KeyPart[] }
+  const after = key.slice(1)
+  if (kind === undefined || after.length !== GAP_SOURCES[kind].keyLength) throw wrong
+  return { kind, after }
 }
 
 const listRoute = route({
@@ -41,13 +43,13 @@ const listRoute = route({
       const found: (FoundGap & { kind: GapKind })[] = []
       for (const kind of kinds.slice(from === undefined ? 0 : kinds.indexOf(from.kind))) {
         const after = from?.kind === kind ? from.after : undefined
-        const some = await GAP_SOURCES[kind](db, asked, after, query.limit + 1 - found.length)
+        const some = await GAP_SOURCES[kind].find(db, asked, after, query.limit + 1 - found.length)
         found.push(...some.map((gap) => ({ ...gap, kind })))
         if (found.length > query.limit) break
       }
       const shown = found.slice(0, query.limit)
       const last = shown.at(-1)
-      const next = found.length > query.limit && last !== undefined ? formatCursor(LIST, [last.kind, JSON.stringify(last.key)]) : null
+      const next = found.length > query.limit && last !== undefined ? formatCursor(LIST, [last.kind, ...last.key]) : null
       return { rows: shown.map(({ kind, row }) => ({ kind, ...row })), next }
     })
   },

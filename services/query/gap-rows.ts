@@ -3,9 +3,9 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type GAP_KINDS } from '#schemas/http-operations.ts'
 import type { Database } from '#schemas/tables.ts'
 import type { KeyPart } from './cursor.ts'
-import { type GroupKey, groupKeys, loadGroups } from './group-rows.ts'
-import { onlyFilters } from './group-routes.ts'
+import { type GroupKey, loadGroups } from './group-rows.ts'
 import { asNumber } from './reading.ts'
+import { scoredTrajectories } from './scored.ts'
 import { holes, missingSteps } from './trajectory-rows.ts'
 
 export type GapKind = (typeof GAP_KINDS)[number]
@@ -81,24 +81,29 @@ const unfinished: Source = async (db, query, after, limit) => {
   }))
 }
 
-/** Groups looked at in one request at most. */
-const GROUPS_SCANNED_MAX = 20_000
-
 const incompleteGroup: Source = async (db, query, after, limit) => {
-  const found: FoundGap[] = []
-  let last: GroupKey | undefined = after === undefined ? undefined : { run_id: after[0] === null ? null : String(after[0]), group_id: String(after[1]) }
-  for (let scanned = 0; scanned < GROUPS_SCANNED_MAX && found.length < limit; ) {
-    const keys = await groupKeys(db, onlyFilters({ run: query.runs }), last, 500)
-    for (const group of await loadGroups(db, keys, undefined, 'none')) {
-      last = group
-      if (group.summary.complete !== false) continue
-      const short = (group.expected_size ?? 0) - group.summary.size
-      found.push({ key: [group.run_id, group.group_id], row: { ...BLANK, run_id: group.run_id, group_id: group.group_id, item_id: group.item_id, count: short, detail: `${group.summary.size} of ${group.expected_size} rollouts count` } })
-    }
-    scanned += keys.length
-    if (keys.length < 500) break
-  }
-  return found.slice(0, limit)
+  const [runId, groupId] = after ?? []
+  const further = after === undefined ? sql<boolean>`true`
+    : runId === null ? sql<boolean>`t.run_id is null and t.group_id > ${groupId}::text`
+    : sql<boolean>`((t.run_id, t.group_id) > (${runId}::text, ${groupId}::text) or t.run_id is null)`
+  // The rule of core/group.ts in SQL: only groups that fall short come back.
+  const size = sql<number>`count(distinct coalesce('i' || t.rollout_index::text, 't' || t.trajectory_id)) filter (where t.status in ('completed', 'truncated') and score.reward <> 'NaN' and abs(score.reward) <> 'Infinity')`
+  const keys: GroupKey[] = await scoredTrajectories(db, undefined)
+    .where('t.group_id', 'is not', null)
+    .where(inRuns('t.run_id', query.runs))
+    .where(further)
+    .select(['t.run_id', sql<string>`t.group_id`.as('group_id')])
+    .groupBy(['t.run_id', 't.group_id'])
+    .having(sql<boolean>`${size} < max(coalesce(t.group_size, r.group_size))`)
+    .orderBy('t.run_id')
+    .orderBy('t.group_id')
+    .limit(limit)
+    .execute()
+  return (await loadGroups(db, keys, undefined, 'none')).map((group) => {
+    const { size: counted } = group.summary
+    const row = { ...BLANK, run_id: group.run_id, group_id: group.group_id, item_id: group.item_id, count: Math.max(0, (group.expected_size ?? 0) - counted), detail: `${counted} of ${group.expected_size} rollouts count` }
+    return { key: [group.run_id, group.group_id], row }
+  })
 }
 
 const missingImage: Source = async (db, query, after, limit) => {
@@ -126,5 +131,12 @@ const late: Source = async (db, query, after, limit) => {
   }))
 }
 
-/** Where each kind of gap is found. */
-export const GAP_SOURCES: Readonly<Record<GapKind, Source>> = { missing_steps: missing, conflict, unfinished, incomplete_group: incompleteGroup, missing_image: missingImage, late }
+/** Where each kind of gap is found, and how many parts its key has. */
+export const GAP_SOURCES: Readonly<Record<GapKind, { readonly find: Source; readonly keyLength: number }>> = {
+  missing_steps: { find: missing, keyLength: 1 },
+  conflict: { find: conflict, keyLength: 2 },
+  unfinished: { find: unfinished, keyLength: 1 },
+  incomplete_group: { find: incompleteGroup, keyLength: 2 },
+  missing_image: { find: missingImage, keyLength: 1 },
+  late: { find: late, keyLength: 1 },
+}

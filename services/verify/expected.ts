@@ -5,7 +5,7 @@ import { fold } from '#services/core/fold/fold.ts'
 import { keysOf } from '#services/core/fold/keys.ts'
 import { type Changes, FoldState } from '#services/core/fold/state.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
-import { judge } from '#services/project/judge.ts'
+import { judge } from '#services/core/judge.ts'
 
 /** Records folded in one slice, so that memory stays bounded: about 1 KB a record at worst. */
 const SLICE_RECORDS_MAX = 400_000

@@ -5,7 +5,7 @@ import { keysOf } from '#services/core/fold/keys.ts'
 import { fold } from '#services/core/fold/fold.ts'
 import { type Changes, FoldState } from '#services/core/fold/state.ts'
 import type { NewRecord } from '#services/log/log.ts'
-import { judge } from '#services/project/judge.ts'
+import { judge } from '#services/core/judge.ts'
 import { history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 
 /** Folds records as one partition of one log. */

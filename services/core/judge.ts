@@ -1,18 +1,26 @@
 /** Judges records of the log: what HTTP brought and what producers wrote themselves go through here alike. */
-import { createHash } from 'node:crypto'
-import { readEvent } from '#services/core/event-reader.ts'
-import type { Judged } from '#services/core/fold/fact.ts'
-import { eventHash, naturalKey } from '#services/core/identity.ts'
-import { instantFromMs } from '#services/core/instant.ts'
-import type { LogRecord } from '#services/log/log.ts'
+import { hash } from 'node:crypto'
+import { readEvent } from './event-reader.ts'
+import type { Judged } from './fold/fact.ts'
+import { eventHash, naturalKey } from './identity.ts'
+import { instantFromMs } from './instant.ts'
+
+/** What judging needs of a record of the log. */
+export interface RawRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly appendedAtMs: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly value: Uint8Array | null
+}
 
 /** The SHA-256 of the bytes of a record, in hex; that of nothing for a null value. */
-export function recordHash(record: LogRecord): string {
-  return createHash('sha256').update(record.value ?? new Uint8Array()).digest('hex')
+export function recordHash(record: Pick<RawRecord, 'value'>): string {
+  return hash('sha256', record.value ?? new Uint8Array(), 'hex')
 }
 
 /** Reads a record as a fact, a stray or an unreadable one. `partitionOf` says where a key belongs. */
-export function judge(record: LogRecord, partitionOf: (key: string) => number): Judged {
+export function judge(record: RawRecord, partitionOf: (key: string) => number): Judged {
   const { partition, offset } = record
   const event = readEvent(record.value, record.headers)
   if (!event.readable) {

@@ -1,0 +1,86 @@
+/** The records of a cut: each becomes a row of `events` and, where it was accepted, of the table of its type. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Row } from '#schemas/tables.ts'
+import { readAgain, type ReadEvent } from '#services/core/event-reader.ts'
+import { eventHash, naturalKey } from '#services/core/identity.ts'
+import { placeColumns } from '#services/core/lake-place.ts'
+import { eachLakeRow } from '#services/core/lake-rows.ts'
+import type { Log, LogRecord } from '#services/log/log.ts'
+import { Problem } from '#services/problem.ts'
+import type { CutRequest, JobContext } from './jobs.ts'
+import type { Staging } from './staging.ts'
+
+/** An event with the time at which the log appended it. */
+export interface PlacedEvent {
+  readonly event: ReadEvent
+  readonly appendedAtMs: number
+}
+
+/** Events by place, as `partition:offset`. */
+export type PlacedEvents = Map<string, PlacedEvent>
+
+export const placeKey = (partition: number, offset: number): string => `${partition}:${offset}`
+
+const READ = { recordsMax: 2000, bytesMax: 8 * 1024 * 1024 }
+
+/** Reads a record that was judged an event. Throws `corrupt` where it is none. */
+export function eventOf(record: Pick<LogRecord, 'partition' | 'offset' | 'value' | 'headers'>): ReadEvent {
+  try {
+    return readAgain(record.value ?? new Uint8Array(), record.headers)
+  } catch (error) {
+    throw new Problem('corrupt', `the record ${record.offset} of partition ${record.partition} was judged an event, but cannot be read as one`, { hint: 'run `npx stepstore rebuild store`', cause: error })
+  }
+}
+
+const idOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+/** Stages one record and gives the event in it, if it is one. */
+function stageRecord(staging: Staging, record: LogRecord, verdict: Row<'verdicts'> | undefined): ReadEvent | undefined {
+  const event = verdict?.verdict === 'unreadable' ? undefined : eventOf(record)
+  const contentHash = event === undefined ? null : eventHash(event.type, event.data)
+  staging.addEvent({
+    ...placeColumns(record),
+    key: record.key,
+    headers: JSON.stringify(record.headers),
+    verdict: verdict?.verdict ?? 'accepted',
+    code: verdict?.code ?? null,
+    type: event?.type ?? null,
+    natural_key: event === undefined ? null : naturalKey(event.type, event.data),
+    content_hash: contentHash,
+    run_id: idOf(event?.data['run_id']),
+    trajectory_id: idOf(event?.data['trajectory_id']),
+    raw: record.value,
+  })
+  if (event === undefined || contentHash === null || verdict !== undefined) return event
+  const place = { partition: record.partition, offset: record.offset, appendedAtMs: record.appendedAtMs, contentHash }
+  eachLakeRow(event, place, (table, row) => staging.add(table, row))
+  return event
+}
+
+/** Stages every record in [from, to) and keeps the events at the `wanted` places. */
+export async function stageRecords(log: Log, staging: Staging, request: CutRequest, wanted: PlacedEvents, context: JobContext): Promise<{ records: number; bytes: number }> {
+  const verdicts = new Map(request.verdicts.map((verdict) => [placeKey(verdict.partition, verdict.offset), verdict]))
+  let records = 0
+  let bytes = 0
+  for (const [partition, end] of request.to) {
+    let at = request.from.get(partition) ?? 0
+    while (at < end) {
+      context.signal.throwIfAborted()
+      const batch = await log.read(partition, at, READ)
+      const last = batch.at(-1)
+      if (last === undefined) throw new Problem('corrupt', `the log holds nothing at offset ${at} of partition ${partition}, but the store has rows from there`, { hint: 'restart; the store is then compared with the log' })
+      for (const record of batch) {
+        if (record.offset >= end) break
+        const key = placeKey(partition, record.offset)
+        const event = stageRecord(staging, record, verdicts.get(key))
+        if (event !== undefined && wanted.has(key)) wanted.set(key, { event, appendedAtMs: record.appendedAtMs })
+        records += 1
+        bytes += record.value?.length ?? 0
+      }
+      at = last.offset + 1
+      // So that a cancelled job, or one whose parent is gone, ends here.
+      await nextTurn()
+    }
+  }
+  return { records, bytes }
+}

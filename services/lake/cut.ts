@@ -1,0 +1,148 @@
+/** The job that writes the files of a cut. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { LAKE_TABLES, lakeColumns } from '#schemas/lake.ts'
+import type { Row } from '#schemas/tables.ts'
+import { imageRow, runRow, trajectoryRow } from '#services/core/lake-entities.ts'
+import type { LakeRow } from '#services/core/lake-place.ts'
+import type { Log } from '#services/log/log.ts'
+import type { Offsets } from '#services/position.ts'
+import { Problem } from '#services/problem.ts'
+import { eventOf, placeKey, stageRecords, type PlacedEvent, type PlacedEvents } from './cut-records.ts'
+import { sqlText } from './engine.ts'
+import type { ChangingTable, CutRequest, CutResult, HeldFile, JobContext, RecordPlace } from './jobs.ts'
+import { LineFile } from './line-file.ts'
+import { writeParquet } from './parquet.ts'
+import { jsonLines, Staging } from './staging.ts'
+
+/** The places of the events that make a row, and the one by which it entered the lake. */
+interface Sources {
+  readonly entered: number
+  readonly started: number | null
+}
+
+const SOURCES: { readonly [Table in ChangingTable]: (row: Row<Table>) => Sources } = {
+  trajectories: (row) => ({ entered: row.finished_offset ?? 0, started: row.started_offset }),
+  runs: (row) => ({ entered: row.first_offset, started: row.started_offset }),
+  images: (row) => ({ entered: row.first_offset, started: null }),
+}
+
+interface Change {
+  readonly table: ChangingTable
+  readonly partition: number
+  readonly sources: Sources
+  /** Makes the row of the lake, once the events are there. */
+  readonly make: (started: PlacedEvent | undefined, entered: PlacedEvent) => LakeRow
+}
+
+function changesOf({ rows }: CutRequest): Change[] {
+  return [
+    ...rows.trajectories.map((row): Change => ({
+      table: 'trajectories',
+      partition: row.partition,
+      sources: SOURCES.trajectories(row),
+      make: (started, finished) => trajectoryRow(row, { started: started?.event, finished: finished.event, finishedAppendedAtMs: finished.appendedAtMs }),
+    })),
+    ...rows.runs.map((row): Change => ({
+      table: 'runs',
+      partition: row.partition,
+      sources: SOURCES.runs(row),
+      make: (started, first) => runRow(row, started?.event, first.appendedAtMs),
+    })),
+    ...rows.images.map((row): Change => ({
+      table: 'images',
+      partition: row.partition,
+      sources: SOURCES.images(row),
+      make: (_started, first) => imageRow(row, first.appendedAtMs),
+    })),
+  ]
+}
+
+/** Reads the events that lie below the cut, and lists those that are nowhere. Those inside it are marked as wanted. */
+async function olderEvents(log: Log, request: CutRequest, changes: readonly Change[]): Promise<{ events: PlacedEvents; wanted: PlacedEvents; missing: RecordPlace[] }> {
+  const events: PlacedEvents = new Map()
+  const wanted: PlacedEvents = new Map()
+  const missing: RecordPlace[] = []
+  const kept = new Map(request.kept.map((record) => [placeKey(record.partition, record.offset), record]))
+  for (const { partition, sources } of changes) {
+    for (const offset of [sources.entered, sources.started]) {
+      if (offset === null) continue
+      const key = placeKey(partition, offset)
+      if (offset >= (request.from.get(partition) ?? 0)) {
+        wanted.set(key, NOT_YET)
+      } else if (!events.has(key)) {
+        const record = kept.get(key) ?? (await log.readOne(partition, offset))
+        if (record === undefined) missing.push({ partition, offset })
+        else events.set(key, { event: eventOf(record), appendedAtMs: record.appendedAtMs })
+      }
+    }
+  }
+  return { events, wanted, missing }
+}
+
+const NOT_YET = {} as PlacedEvent
+
+const within = (from: Offsets, to: Offsets, partition: number, offset: number): boolean => offset >= (from.get(partition) ?? 0) && offset < (to.get(partition) ?? 0)
+
+function heldFileOf(held: readonly HeldFile[], { table, partition, sources }: Change, dt: unknown): HeldFile {
+  const found = held.find((file) => file.table === table && file.dt === dt && within(file.from, file.to, partition, sources.entered))
+  if (found === undefined) throw new Problem('corrupt', `no file of ${table} holds what entered at offset ${sources.entered} of partition ${partition}`, { hint: 'run `npx stepstore rebuild catalog`' })
+  return found
+}
+
+/** Writes a held file again with the rows that changed. */
+async function rewrite(connection: DuckDBConnection, file: HeldFile, changed: LineFile, localPath: string): Promise<CutResult['rewritten'][number]> {
+  const columns = Object.keys(lakeColumns(file.table)).map((name) => `"${name}"`).join(', ')
+  const [key] = LAKE_TABLES[file.table].key
+  const query = `with changed as (${jsonLines(file.table, changed)})
+    select ${columns} from read_parquet(${sqlText(file.localPath)}, hive_partitioning = false) where "${key}" not in (select "${key}" from changed)
+    union all select ${columns} from changed`
+  return { path: file.path, file: await writeParquet(connection, file.table, file.dt, query, localPath) }
+}
+
+/** Divides the changed rows into new ones, which are staged, and those of held files, which come back by file. */
+function divide(request: CutRequest, changes: readonly Change[], events: PlacedEvents, staging: Staging): Map<HeldFile, LineFile> {
+  const again = new Map<HeldFile, LineFile>()
+  for (const change of changes) {
+    const { partition, sources } = change
+    const entered = events.get(placeKey(partition, sources.entered))
+    if (entered === undefined || entered === NOT_YET) throw new Problem('corrupt', `record ${sources.entered} of partition ${partition}, which made a row of ${change.table}, is not in the log`)
+    const started = sources.started === null ? undefined : events.get(placeKey(partition, sources.started))
+    const row = change.make(started, entered)
+    if (sources.entered >= (request.from.get(partition) ?? 0)) {
+      staging.add(change.table, row)
+      continue
+    }
+    const file = heldFileOf(request.held, change, row['dt'])
+    let lines = again.get(file)
+    if (lines === undefined) again.set(file, (lines = new LineFile(join(request.folder, `again-${again.size}.ndjson`))))
+    lines.text(JSON.stringify(row)).endLine()
+  }
+  return again
+}
+
+/** Writes the files of a cut into the folder of the request. The same log and rows give the same bytes. */
+export async function writeCut(connection: DuckDBConnection, log: Log, request: CutRequest, context: JobContext): Promise<CutResult> {
+  const changes = changesOf(request)
+  const { events, wanted, missing } = await olderEvents(log, request, changes)
+  if (missing.length > 0) return { missing, files: [], rewritten: [], records: 0, bytes: 0 }
+  const staging = new Staging(request.folder)
+  let again = new Map<HeldFile, LineFile>()
+  let read = { records: 0, bytes: 0 }
+  try {
+    read = await stageRecords(log, staging, request, wanted, context)
+    for (const [key, event] of wanted) events.set(key, event)
+    again = divide(request, changes, events, staging)
+  } finally {
+    staging.close()
+    for (const lines of again.values()) lines.close()
+  }
+  const files = await staging.write(connection, (share) => context.progress(0.4 + share / 2))
+  const rewritten: CutResult['rewritten'][number][] = []
+  for (const [file, lines] of again) {
+    rewritten.push(await rewrite(connection, file, lines, join(request.folder, `again-${rewritten.length}.parquet`)))
+    rmSync(lines.path)
+  }
+  return { missing: [], files, rewritten, ...read }
+}

@@ -1,0 +1,73 @@
+/**
+ * The lake process: holds DuckDB, so that its memory, its threads and its crashes are not those of the server. It never
+ * writes to store or blobs, and ends when its parent does.
+ */
+import type { Log } from '#services/log/log.ts'
+import { type LogPlace, openLogReader } from '#services/log/open.ts'
+import { writeCut } from './cut.ts'
+import { type Engine, openEngine } from './engine.ts'
+import type { CopyRequest, CutRequest, JobContext, JobKind, Jobs, RowsRequest } from './jobs.ts'
+import { asFailure, type FromProcess, type ToProcess } from './messages.ts'
+import { runCopy, runRows } from './questions.ts'
+
+const running = new Map<number, AbortController>()
+const logs = new Map<string, Promise<Log>>()
+let engine: Promise<Engine> | undefined
+
+function send(message: FromProcess): void {
+  if (process.connected) process.send?.(message)
+}
+
+function logAt(place: LogPlace): Promise<Log> {
+  const known = logs.get(place.folder)
+  if (known !== undefined) return known
+  const opened = openLogReader(place)
+  logs.set(place.folder, opened)
+  opened.catch(() => logs.delete(place.folder))
+  return opened
+}
+
+async function work(open: Engine, kind: JobKind, request: Jobs[JobKind]['request'], context: JobContext): Promise<Jobs[JobKind]['result']> {
+  switch (kind) {
+    case 'cut': {
+      const cut = request as CutRequest
+      const log = await logAt(cut.log)
+      return open.with(context.signal, (connection) => writeCut(connection, log, cut, context))
+    }
+    case 'copy':
+      return open.with(context.signal, (connection) => runCopy(connection, request as CopyRequest, context, open.name))
+    case 'rows':
+      return open.with(context.signal, (connection) => runRows(connection, request as RowsRequest))
+  }
+}
+
+async function run({ id, kind, request }: Extract<ToProcess, { is: 'run' }>): Promise<void> {
+  const abort = new AbortController()
+  running.set(id, abort)
+  try {
+    if (engine === undefined) throw new Error('the engine is not open')
+    const context = { signal: abort.signal, progress: (share: number) => send({ is: 'progress', id, share }) }
+    send({ is: 'done', id, result: await work(await engine, kind, request, context) })
+  } catch (error) {
+    send({ is: 'failed', id, failure: asFailure(error) })
+  } finally {
+    running.delete(id)
+  }
+}
+
+process.on('message', (message: ToProcess) => {
+  switch (message.is) {
+    case 'open':
+      engine = openEngine(message.options)
+      // Each job that awaits it reports the failure.
+      engine.catch(() => undefined)
+      return
+    case 'run':
+      void run(message)
+      return
+    case 'cancel':
+      running.get(message.id)?.abort()
+  }
+})
+// The parent is gone, or wants no more. Whatever runs has no one to report to.
+process.on('disconnect', () => process.exit(0))

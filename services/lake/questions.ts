@@ -1,0 +1,54 @@
+/** The jobs that ask: SQL that writes a dataset, and SQL whose rows come back. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { DuckDBBlobValue } from '@duckdb/node-api'
+import type { CopyRequest, CopyResult, JobContext, RowsRequest, RowsResult } from './jobs.ts'
+
+/** Runs the statements of a dataset in order. */
+export async function runCopy(connection: DuckDBConnection, request: CopyRequest, context: JobContext, engine: string): Promise<CopyResult> {
+  const gather = request.write?.gather ?? []
+  const total = request.prepare.length + 1 + gather.length + (request.write === undefined ? 0 : 1)
+  let done = 0
+  const step = (): void => {
+    done += 1
+    context.signal.throwIfAborted()
+    context.progress(done / total)
+  }
+  for (const statement of request.prepare) {
+    await connection.run(statement)
+    step()
+  }
+  const counted = await connection.runAndReadAll(request.counts)
+  const counts = counted.getRows().map(([leftOut, n]) => [leftOut === null ? null : String(leftOut), Number(n)] as const)
+  step()
+  for (const statement of gather) {
+    await connection.run(statement)
+    step()
+  }
+  let rows = 0
+  if (request.write !== undefined) {
+    const copied = await connection.runAndReadAll(request.write.copy)
+    rows = Number(copied.getRows()[0]?.[0] ?? 0)
+    step()
+  }
+  return { counts, rows, engine }
+}
+
+/** Runs one query and gives its first rows. */
+export async function runRows(connection: DuckDBConnection, { sql, rowsMax }: RowsRequest): Promise<RowsResult> {
+  const reader = await connection.streamAndReadUntil(sql, rowsMax + 1)
+  const found = reader.getRowObjects()
+  return { rows: found.slice(0, rowsMax).map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]))), cut: found.length > rowsMax }
+}
+
+/** A value of DuckDB as plain data. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
+  if (value instanceof DuckDBBlobValue) return value.bytes
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  if ('items' in value) return plain(value.items)
+  if ('entries' in value && typeof value.entries === 'object' && value.entries !== null) {
+    return Object.fromEntries(Object.entries(value.entries).map(([name, field]) => [name, plain(field)]))
+  }
+  return String(value)
+}

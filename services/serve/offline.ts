@@ -1,0 +1,44 @@
+/** The data folder without a server: the same routes, answered in this process. For commands while nothing else runs. */
+import { join } from 'node:path'
+import { openBlobs } from '#services/blobs/open.ts'
+import { openLog } from '#services/log/open.ts'
+import { jsonLogger } from '#services/logger.ts'
+import { Problem } from '#services/problem.ts'
+import { mkdir } from 'node:fs/promises'
+import { dataFormat } from './data-folder.ts'
+import type { ServeOptions } from './main.ts'
+import { openWorld } from './world.ts'
+
+export interface Offline {
+  readonly fetch: (request: Request) => Response | Promise<Response>
+  close(): Promise<void>
+}
+
+/** Opens the data folder. Throws `not_found` where there is none, `store_in_use` where another process has it. */
+export async function openOffline({ config, write, clock, onRebuild }: ServeOptions): Promise<Offline> {
+  if ((await dataFormat(config.dataDir)) === undefined) {
+    throw new Problem('not_found', `no server answers at ${config.url}, and there is no data in ${config.dataDir}`, {
+      hint: 'start a server with `npm start`, or set STEPSTORE_URL or DATA_DIR to where it is',
+    })
+  }
+  const logger = jsonLogger({ program: 'offline', level: config.logLevel, write, now: clock })
+  const log = await openLog(config.log, { logger, clock })
+  const blobs = await openBlobs(config.blobs)
+  const scratchDir = join(config.dataDir, 'scratch')
+  await mkdir(scratchDir, { recursive: true })
+  try {
+    const world = await openWorld({ config, log, blobs, logger, publicUrl: config.publicUrl ?? config.url, scratchDir, onRebuild })
+    return {
+      fetch: world.fetch,
+      close: async () => {
+        await world.close()
+        await blobs.close()
+        await log.close()
+      },
+    }
+  } catch (error) {
+    await blobs.close()
+    await log.close()
+    throw error
+  }
+}

@@ -1,0 +1,101 @@
+/** A lake of a few rows in a temporary folder, with a catalog in memory. */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LAKE_TABLES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
+import { directoryBlobs } from '#services/blobs/directory.ts'
+import type { Blobs } from '#services/blobs/blobs.ts'
+import { datasets, type Datasets, type DatasetCatalog, type DatasetsOptions } from '#services/datasets/datasets.ts'
+import type { DatasetSnapshot } from '#services/datasets/builds.ts'
+import type { LakeFile } from '#services/datasets/files.ts'
+import { silent } from '#services/logger.ts'
+import { duckdbCopy } from './duckdb-copy.ts'
+
+export type LakeRows = { readonly [Table in LakeTableName]?: readonly Readonly<Record<string, unknown>>[] }
+
+export interface SmallLake {
+  readonly blobs: Blobs
+  readonly datasets: Datasets
+  readonly catalog: DatasetCatalog
+  /** Adds a snapshot with these rows as one more file of each table. */
+  add(rows: LakeRows, cut?: string): Promise<number>
+  /** Forgets the snapshots below. */
+  expire(below: number): void
+  /** The rows of a Parquet or JSON file, as DuckDB reads them; lists and structs as plain values. */
+  query(sql: string): Promise<Record<string, unknown>[]>
+  /** Rows of a built dataset. */
+  close(): Promise<void>
+}
+
+/** A lake with no snapshot yet. */
+export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise<SmallLake> {
+  const folder = await mkdtemp(join(tmpdir(), 'stepstore-datasets-'))
+  const blobs = await directoryBlobs({ folder: join(folder, 'blobs') })
+  const duckdb = await duckdbCopy()
+  const connection = await duckdb.instance.connect()
+  const snapshots: DatasetSnapshot[] = []
+  const files: { readonly table: LakeTableName; readonly begin: number; readonly file: LakeFile }[] = []
+  const catalog: DatasetCatalog = {
+    newest: async () => snapshots.at(-1),
+    byId: async (id) => snapshots.find((snapshot) => snapshot.snapshot_id === id),
+    oldestId: async () => snapshots[0]?.snapshot_id,
+    filesAt: async (table, id) => files.filter((known) => known.table === table && known.begin <= id).map(({ file }) => file),
+  }
+
+  async function write(table: LakeTableName, rows: readonly Readonly<Record<string, unknown>>[], snapshotId: number): Promise<void> {
+    const source = join(folder, `${randomUUID()}.ndjson`)
+    const target = join(folder, `${randomUUID()}.parquet`)
+    await writeFile(source, rows.map((row) => JSON.stringify(row)).join('\n'))
+    const types = Object.entries(lakeColumns(table)).map(([name, type]) => `'${name}': '${type}'`)
+    const raw = table === 'events' ? 'REPLACE (encode(raw) AS raw)' : ''
+    const read = `read_json('${source}', format = 'newline_delimited', columns = {${types.join(', ').replace("'BLOB'", "'VARCHAR'")}})`
+    const order = LAKE_TABLES[table].sort.map((name) => `"${name}"`).join(', ')
+    await connection.run(`COPY (SELECT * ${raw} FROM ${read} ORDER BY ${order}) TO '${target}' (FORMAT parquet, COMPRESSION zstd)`)
+    const key = `lake/${table}/${String(snapshotId)}-${randomUUID()}.parquet`
+    await blobs.put(key, { file: target })
+    const runs = rows.map((row) => row['run_id']).filter((run) => typeof run === 'string').sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
+    files.push({ table, begin: snapshotId, file: { path: key, rows: rows.length, stats: runs.length === rows.length ? { run_id: { min: runs[0], max: runs.at(-1), null_count: 0 } } : {} } })
+  }
+
+  const served = datasets({
+    blobs, catalog, runCopy: duckdb.run, logger: silent, clock: () => 0, scratchDir: join(folder, 'scratch'),
+    reach: async () => undefined, ...options,
+  })
+  return {
+    blobs, catalog, datasets: served,
+    add: async (rows, cut = '') => {
+      const id = (snapshots.at(-1)?.snapshot_id ?? 0) + 1
+      for (const table of Object.keys(rows) as LakeTableName[]) {
+        const given = rows[table] ?? []
+        if (given.length > 0) await write(table, given, id)
+      }
+      snapshots.push({ snapshot_id: id, created_at: '2026-01-01T00:00:00.000000Z', log_id: 'log-1', cut })
+      return id
+    },
+    expire: (below) => {
+      snapshots.splice(0, snapshots.findIndex((snapshot) => snapshot.snapshot_id >= below))
+    },
+    query: async (sql) => (await connection.runAndReadAll(sql)).getRowObjectsJson(),
+    close: async () => {
+      await served.close()
+      connection.closeSync()
+      duckdb.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A finished trajectory with nothing wrong; `n_steps` defaults to 1. */
+export function trajectory(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const n = Number(fields['n_steps'] ?? 1)
+  return {
+    run_id: 'r1', item_id: 'i1', policy_version: 0, status: 'completed', end_reason: 'answer', n_steps: n, n_steps_seen: n,
+    step_index_max: n === 0 ? null : n - 1, n_conflicts: 0, image_ids: [], dt: '2026-01-01', ...fields,
+  }
+}
+
+/** A request with nothing asked. */
+export const everything = {
+  recipe: 'trajectories', format: 'parquet', shape: 'openai', conditions: {}, rewardVersion: undefined, include: [], limit: undefined, seed: undefined,
+} as const
