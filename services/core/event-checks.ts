@@ -34,7 +34,7 @@ function compile(schema: TSchema & { properties: Record<string, TSchema> }): Che
   return {
     check: Compile(schema) as unknown as Checks['check'],
     bounded: fields.flatMap(([name, field]) => (typeof field['x-bytes-max'] === 'number' ? [[name, field['x-bytes-max']] as const] : [])),
-    instants: fields.flatMap(([name, field]) => (field['format'] === 'date-time' ? [name] : [])),
+    instants: fields.flatMap(([name, field]) => (field['x-instant'] === true ? [name] : [])),
   }
 }
 

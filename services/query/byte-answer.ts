@@ -1,6 +1,7 @@
 /** Immutable bytes over HTTP: HEAD, validators and single ranges, as every reader of Parquet and images expects. */
-import type { Blobs, ByteRange } from '#services/blobs/blobs.ts'
-import { Problem } from '#services/problem.ts'
+import type { Blobs } from '#services/blobs/blobs.ts'
+import { Problem, problemBody } from '#services/problem.ts'
+import { askedBytes, namesBytes } from './byte-range.ts'
 
 /** What is served. */
 export interface Bytes {
@@ -14,57 +15,32 @@ export interface Bytes {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/**
- * The range that a `Range` header asks for, or undefined for all of it: no header, another unit, several ranges or
- * nonsense (RFC 9110 lets a server ignore those). Throws `range_not_satisfiable`.
- */
-export function byteRange(header: string | null, bytes: number): ByteRange | undefined {
-  const match = /^bytes=\s*(\d{0,16})-(\d{0,16})\s*$/.exec(header ?? '')
-  if (match === null) return undefined
-  const [, first = '', last = ''] = match
-  if (first === '' && last === '') return undefined
-  if (first === '') {
-    if (Number(last) === 0 || bytes === 0) throw notSatisfiable(bytes)
-    return { start: Math.max(0, bytes - Number(last)), end: bytes }
-  }
-  if (last !== '' && Number(last) < Number(first)) return undefined
-  if (Number(first) >= bytes) throw notSatisfiable(bytes)
-  return { start: Number(first), end: last === '' ? bytes : Math.min(bytes, Number(last) + 1) }
-}
-
-/** A range past the end; the edge adds `Content-Range`, which says how long it is. */
-export class RangeProblem extends Problem {
-  readonly bytes: number
-
-  constructor(bytes: number) {
-    super('range_not_satisfiable', `the range lies past the end: there are ${bytes} bytes`, { details: { bytes } })
-    this.bytes = bytes
-  }
-}
-
-const notSatisfiable = (bytes: number) => new RangeProblem(bytes)
-
-const tagOf = (sha256: string) => `"${sha256}"`
-
-function matches(header: string | null, tag: string): boolean {
-  return header !== null && header.split(',').some((given) => given.trim() === '*' || given.trim().replace(/^W\//, '') === tag)
+/** The answer to a range past the end, which says how long it is. */
+export function pastEnd(bytes: number, headers: Readonly<Record<string, string>>): Response {
+  const problem = new Problem('range_not_satisfiable', `there are ${bytes} bytes`, { hint: 'ask for a range that begins below that' })
+  const more = { 'Content-Type': 'application/problem+json', 'Content-Range': `bytes */${bytes}` }
+  return new Response(JSON.stringify(problemBody(problem)), { status: problem.status, headers: { ...headers, ...more } })
 }
 
 /** Answers GET and HEAD for bytes that never change. */
 export async function byteAnswer(request: Request, what: Bytes): Promise<Response> {
-  const tag = tagOf(what.sha256)
-  const always = { ETag: tag, 'Cache-Control': 'private, max-age=31536000, immutable', 'Accept-Ranges': 'bytes', ...what.headers }
-  if (matches(request.headers.get('if-none-match'), tag)) return new Response(null, { status: 304, headers: always })
-  const condition = request.headers.get('if-range')
-  const range = request.method === 'HEAD' || (condition !== null && condition !== tag) ? undefined : byteRange(request.headers.get('range'), what.bytes)
-  const length = range === undefined ? what.bytes : range.end - range.start
-  const headers = {
-    ...always,
-    'Content-Type': what.type,
-    'Content-Length': String(length),
-    ...(range === undefined ? {} : { 'Content-Range': `bytes ${range.start}-${range.end - 1}/${what.bytes}` }),
+  const etag = `"${what.sha256}"`
+  const isHead = request.method === 'HEAD'
+  const headers = { ETag: etag, 'Cache-Control': 'private, max-age=31536000, immutable', 'Accept-Ranges': 'bytes', ...what.headers }
+  if (namesBytes(request.headers.get('if-none-match'), etag)) return new Response(null, { status: 304, headers })
+  const asked = askedBytes(request.headers.get('range'), request.headers.get('if-range'), what.bytes, etag)
+  const typed = { ...headers, 'Content-Type': what.type }
+  switch (asked.kind) {
+    case 'past_end':
+      return pastEnd(what.bytes, headers)
+    case 'whole': {
+      const body = isHead || what.bytes === 0 ? null : await what.blobs.stream(what.key)
+      return new Response(body, { headers: { ...typed, 'Content-Length': String(what.bytes) } })
+    }
+    case 'part': {
+      const { start, end } = asked
+      const body = isHead ? null : await what.blobs.stream(what.key, { start, end })
+      return new Response(body, { status: 206, headers: { ...typed, 'Content-Range': `bytes ${start}-${end - 1}/${what.bytes}`, 'Content-Length': String(end - start) } })
+    }
   }
-  if (request.method === 'HEAD') return new Response(null, { headers })
-  const body = length === 0 ? null : await what.blobs.stream(what.key, range)
-  return new Response(body, { status: range === undefined ? 200 : 206, headers })
 }

@@ -11,6 +11,10 @@ export interface Projection {
   readonly offsets: Offsets
   /** Whether the store came to include `want` within the time. */
   waitFor(want: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<boolean>
+  /** The rebuild under way, if any. */
+  readonly rebuilding?: { readonly reason: string; readonly folded: number; readonly total: number } | undefined
+  /** Why nothing moves, where a batch keeps failing. */
+  readonly failing?: string | undefined
 }
 
 /** A published state of the lake. */

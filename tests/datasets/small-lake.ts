@@ -9,6 +9,7 @@ import type { Blobs } from '#services/blobs/blobs.ts'
 import { datasets, type Datasets, type DatasetCatalog, type DatasetsOptions } from '#services/datasets/datasets.ts'
 import type { DatasetSnapshot } from '#services/datasets/builds.ts'
 import type { LakeFile } from '#services/datasets/files.ts'
+import type { RunCopy } from '#services/datasets/run-copy.ts'
 import { silent } from '#services/logger.ts'
 import { duckdbCopy } from './duckdb-copy.ts'
 
@@ -18,13 +19,13 @@ export interface SmallLake {
   readonly blobs: Blobs
   readonly datasets: Datasets
   readonly catalog: DatasetCatalog
+  readonly runCopy: RunCopy
   /** Adds a snapshot with these rows as one more file of each table. */
   add(rows: LakeRows, cut?: string): Promise<number>
   /** Forgets the snapshots below. */
   expire(below: number): void
   /** The rows of a Parquet or JSON file, as DuckDB reads them; lists and structs as plain values. */
   query(sql: string): Promise<Record<string, unknown>[]>
-  /** Rows of a built dataset. */
   close(): Promise<void>
 }
 
@@ -63,7 +64,7 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
     reach: async () => undefined, ...options,
   })
   return {
-    blobs, catalog, datasets: served,
+    blobs, catalog, datasets: served, runCopy: duckdb.run,
     add: async (rows, cut = '') => {
       const id = (snapshots.at(-1)?.snapshot_id ?? 0) + 1
       for (const table of Object.keys(rows) as LakeTableName[]) {
