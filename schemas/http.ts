@@ -1,6 +1,7 @@
 /** What the query API answers: one schema for each kind of answer, from which the OpenAPI document and the tests derive. */
 import Type, { type TSchema } from 'typebox'
 import { anyReal, flag, instant, integer, json, list, object, oneOf, real, text } from './fields.ts'
+import { StepRecorded } from './events/step.ts'
 import { Message } from './messages.ts'
 
 /** A field that is always there and may be null. */
@@ -109,6 +110,7 @@ export const TrajectoryRow = object(
 
 export const Step = object(
   {
+    ...Type.Partial(StepRecorded.data).properties,
     step_index: integer('The place of the step.'),
     position: object(place, 'Where its event lies in the log.'),
     time: orNull(instant('When it happened, where the producer said so.')),

@@ -66,7 +66,7 @@ export const LAKE_TABLES = {
       n_tool_calls: integer('How many calls.'), turn_format_ok: flag('Whether the turn kept to the grammar.'), violation_codes: list('VARCHAR', 'What was wrong with its form.'), obs_truncated: flag('Whether the observation was cut.'), obs_is_error: flag('Whether the observation is an error.'),
       env_step_reward: double('What the environment paid for the step.'), done: flag('Whether the environment ended here.'), truncated: flag('Whether it was cut here.'), policy_version: bigint('The policy version, where it changed inside the trajectory.'),
       prompt_tokens: bigint('Tokens of the prompt.'), completion_tokens: bigint('Tokens written.'), obs_tokens: bigint('Tokens observed.'), prompt_token_ids: list('BIGINT', 'Token ids of the prompt.'), completion_token_ids: list('BIGINT', 'Token ids written.'),
-      logprobs: list('DOUBLE', 'Log probabilities of the tokens written.'), loss_mask: list('INTEGER', '0 or 1 for each token written.'), finish_reason: varchar('Why generation stopped.'), gen_ms: bigint('How long generation took.'),
+      logprobs: list('DOUBLE', 'Log probabilities of the tokens written.'), loss_mask: list('BIGINT', '0 or 1 for each token written.'), finish_reason: varchar('Why generation stopped.'), gen_ms: bigint('How long generation took.'),
       started_at: time('When the turn began.'), ended_at: time('When it ended.'), info: json('What else the environment said.'), extra, dt,
     },
   },
@@ -75,19 +75,19 @@ export const LAKE_TABLES = {
     key: ['trajectory_id', 'step_index', 'call_index'], sort: ['run_id', 'trajectory_id', 'step_index', 'call_index'], changes: false,
     columns: {
       run_id: varchar('The run.'), trajectory_id: varchar('The trajectory.'), step_index: bigint('The step.'), call_index: integer('The place in the step.'), ...place,
-      id: varchar('The id that the call was given; not unique.'), name: varchar('The tool as called.'), arguments: json('The arguments.'), raw_call: varchar('The call as written.'), call_shape: integer('Which of the four shapes.'), parse_ok: flag('Whether it could be parsed.'),
+      id: varchar('The id that the call was given; not unique.'), name: varchar('The tool as called.'), arguments: json('The arguments.'), raw_call: varchar('The call as written.'), call_shape: bigint('Which of the four shapes.'), parse_ok: flag('Whether it could be parsed.'),
       tool: varchar('The tool after aliases.'), family: varchar('Its family.'), subset: varchar('Its subset.'), task: varchar('The task asked of it.'), schema_ok: flag('Whether the arguments fit.'), schema_errors: json('What did not fit.'),
       valid: flag('Whether the environment accepted it.'), invalid_reason: varchar('Why not.'), status: varchar('ok, tool_error, timeout, infra, not_found or invalid.'), error_type: varchar('The kind of failure.'), error_codes: list('VARCHAR', 'Error codes set by rule.'),
       output_text: varchar('The answer as text, where it was sent with the call.'), output_json: json('The answer.'), output_schema_ok: flag('Whether the answer fits.'), output_image_ids: list('VARCHAR', 'Images answered with.'), n_detections: bigint('Things found.'),
-      attempt: integer('Which attempt.'), cache_hit: flag('Whether it came from a cache.'), server: varchar('The server.'), queued_ms: bigint('Time waited.'), latency_ms: bigint('Time run.'), extra, dt,
+      attempt: bigint('Which attempt.'), cache_hit: flag('Whether it came from a cache.'), server: varchar('The server.'), queued_ms: bigint('Time waited.'), latency_ms: bigint('Time run.'), extra, dt,
     },
   },
   trajectories: {
     meaning: 'Trajectories, one row each from the time that they are finished.',
     key: ['trajectory_id'], sort: ['run_id', 'trajectory_id'], changes: true,
     columns: {
-      run_id: varchar('The run.'), trajectory_id: varchar('The trajectory.'), item_id: varchar('The item.'), group_id: varchar('The group.'), group_size: integer('The size the group is meant to have.'), rollout_index: integer('The place in the group.'),
-      policy_version: bigint('The policy version.'), train_step: bigint('The train step.'), substep: integer('The step inside it.'), actor_model: varchar('The model that acts.'), status: varchar('completed, truncated, aborted or infra_error.'), end_reason: varchar('Why it ended.'),
+      run_id: varchar('The run.'), trajectory_id: varchar('The trajectory.'), item_id: varchar('The item.'), group_id: varchar('The group.'), group_size: bigint('The size the group is meant to have.'), rollout_index: bigint('The place in the group.'),
+      policy_version: bigint('The policy version.'), train_step: bigint('The train step.'), substep: bigint('The step inside it.'), actor_model: varchar('The model that acts.'), status: varchar('completed, truncated, aborted or infra_error.'), end_reason: varchar('Why it ended.'),
       partition: integer('The partition of the log.'), first_offset: bigint('The first event about it.'), finished_offset: bigint('The offset of trajectory.finished.'), last_offset: bigint('The last event that changed the row.'),
       started_at: time('When it started.'), finished_at: time('When it finished.'), first_event_at: time('The earliest time of an event.'), last_event_at: time('The latest time of an event.'),
       n_steps: bigint('Steps, as the finish says.'), n_steps_seen: bigint('Distinct steps that are here.'), step_index_max: bigint('The highest step index here.'), n_tool_calls: bigint('Tool calls.'), n_invalid_tool_calls: bigint('Tool calls that were not valid.'),
@@ -111,7 +111,7 @@ export const LAKE_TABLES = {
     key: ['run_id'], sort: ['run_id'], changes: true,
     columns: {
       run_id: varchar('The run.'), partition: integer('The partition of the log.'), first_offset: bigint('The first event about it.'), last_offset: bigint('The last event that changed the row.'), kind: varchar('expert_synthesis, sft, rl or eval.'), algorithm: varchar('The algorithm.'), base_model: varchar('The base model.'),
-      parent_run_id: varchar('The run that it resumes.'), resumed_at_train_step: bigint('The train step at which it began.'), reward_version: varchar('The reward version that reads use.'), correct_threshold: double('The reward from which a trajectory is correct.'), group_size: integer('The size of groups.'),
+      parent_run_id: varchar('The run that it resumes.'), resumed_at_train_step: bigint('The train step at which it began.'), reward_version: varchar('The reward version that reads use.'), correct_threshold: double('The reward from which a trajectory is correct.'), group_size: bigint('The size of groups.'),
       started_at: time('When it started.'), finished_at: time('When it finished.'), status: varchar('How it ended.'), settings: json('Everything that run.started said.'), dt,
     },
   },
@@ -128,7 +128,7 @@ export const LAKE_TABLES = {
     key: ['image_id'], sort: ['image_id'], changes: true,
     columns: {
       image_id: varchar('The SHA-256 of the bytes.'), partition: integer('The partition of the log.'), first_offset: bigint('The first event about it.'), last_offset: bigint('The last event that changed the row.'), media_type: varchar('The media type.'), bytes: bigint('Size in bytes.'),
-      width: integer('Width in pixels.'), height: integer('Height in pixels.'), role: varchar('What it is.'), parent_image_id: varchar('The image it was made from.'), stored: flag('Whether the bytes are held.'), dt,
+      width: bigint('Width in pixels.'), height: bigint('Height in pixels.'), role: varchar('What it is.'), parent_image_id: varchar('The image it was made from.'), stored: flag('Whether the bytes are held.'), dt,
     },
   },
   annotations: {

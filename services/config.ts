@@ -60,7 +60,10 @@ const SETTINGS = {
   PROGRAMS: { otherwise: () => PROGRAMS.join(','), description: 'which programs this process runs, parted by commas' },
 } as const satisfies Record<string, { otherwise: (read: Read) => string; description: string; secret?: boolean }>
 
-type SettingName = keyof typeof SETTINGS
+/** The name of a setting. */
+export type SettingName = keyof typeof SETTINGS
+/** Settings that win over the environment. */
+export type Overrides = Readonly<Partial<Record<SettingName, string>>>
 type Read = (name: 'PORT' | 'DATA_DIR') => string
 
 /** A setting or an argument that makes no sense: commands end with 2 where they meet it. */
@@ -72,7 +75,7 @@ export function misuse(detail: string, hint: string): Problem {
  * Reads and checks all settings. `overrides` (from the command line) win over the environment.
  * Throws `invalid` with what is wrong and what to do.
  */
-export function readConfig(environment: Environment = process.env, overrides: Partial<Record<SettingName, string>> = {}): Config {
+export function readConfig(environment: Environment = process.env, overrides: Overrides = {}): Config {
   const ignored = checkNames(environment)
   const source = (name: SettingName) =>
     overrides[name] !== undefined ? 'command line' : environment[name] ? 'environment' : 'default'

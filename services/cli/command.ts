@@ -1,5 +1,5 @@
 /** What a command is, and what it is given. */
-import type { Config } from '#services/config.ts'
+import type { Config, Overrides } from '#services/config.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -10,7 +10,7 @@ export interface CommandContext {
   readonly args: Arguments
   readonly terminal: Terminal
   /** Reads and checks the settings; only when they are needed, so that help works with wrong ones. */
-  readonly config: (overrides?: { readonly PROGRAMS?: string }) => Config
+  readonly config: (overrides?: Overrides) => Config
   readonly json: boolean
   readonly stdin: NodeJS.ReadableStream
   /** The clock, in milliseconds since 1970. */

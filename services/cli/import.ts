@@ -40,7 +40,7 @@ export const importCommand: Command = {
     if (!(await server.isThere())) throw noServer(url)
     const { inputs, close } = await openInputs(paths, context.stdin)
     try {
-      const started = textOf(fields(await server.get('/v1/position'))['position'])
+      const started = textOf((await patient(server, '/v1/position', () => {}))['log_end'])
       const sending = await send(context, { format, inputs, url, key })
       const verdicts = await verdictsOf(server, started, sending, context)
       print(context, { ...sending, ...verdicts }, url)

@@ -91,7 +91,8 @@ const WRITE_MS = 5_000
 /** A progress line on `err`. Every `show` may be skipped but the last state is drawn before `keep`. */
 export function progressLine(terminal: Terminal, now: () => number): ProgressLine {
   let drawn = false
-  let lastMs = -Infinity
+  // A log file needs no line for what is over at once.
+  let lastMs = terminal.redraws ? -Infinity : now()
   const clear = (): void => {
     if (drawn) terminal.err('\r\u001b[2K')
     drawn = false

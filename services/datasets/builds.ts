@@ -13,7 +13,8 @@ import { isNeeded, compile, TABLES_READ } from './compile.ts'
 import type { LakeFile, LakeFiles, LocalFile } from './files.ts'
 import { countsFrom, type Counts, type Manifest } from './manifest.ts'
 import { buildKey, canonicalQuery, type PinnedRequest } from './request.ts'
-import type { CopyResult, RunCopy } from './run-copy.ts'
+import type { CopyResult } from '#services/lake/jobs.ts'
+import type { RunCopy } from './run-copy.ts'
 import { queue, type Queue } from './queue.ts'
 
 /** The state of the lake that a dataset is taken of. */
@@ -96,13 +97,9 @@ function remember<Value>(map: Map<string, Value>, key: string, value: Value): vo
   }
 }
 
-export function builds(options: BuildsOptions): Builds {
-  const { blobs } = options
-  const waiting: Queue = queue({ runningMax: options.runningMax ?? 1, waitingMax: options.waitingMax ?? 32 })
+/** The records of builds in blobs, and the ones read last in memory: they never change. */
+function recordsOf(blobs: Blobs) {
   const manifests = new Map<string, Manifest>()
-  const running = new Map<string, Running>()
-  const ended = new Map<string, Build>()
-  const closing = new AbortController()
 
   async function find(id: string): Promise<Manifest | undefined> {
     const known = manifests.get(id)
@@ -114,13 +111,24 @@ export function builds(options: BuildsOptions): Builds {
     return manifest
   }
 
+  /** Makes the manifest the one of its build, unless there is one already; gives the one that counts. */
   async function record(manifest: Manifest): Promise<Manifest> {
     const { created } = await blobs.put(recordKey(manifest.build), Buffer.from(JSON.stringify(manifest)), { ifAbsent: true })
-    if (created) return manifest
-    const first = await find(manifest.build)
+    const first = created ? manifest : await find(manifest.build)
     if (first === undefined) throw new Problem('corrupt', `the record of build ${manifest.build} is there and cannot be read`)
+    remember(manifests, manifest.build, first)
     return first
   }
+
+  return { find, record }
+}
+
+export function builds(options: BuildsOptions): Builds {
+  const waiting: Queue = queue({ runningMax: options.runningMax ?? 1, waitingMax: options.waitingMax ?? 32 })
+  const { find, record } = recordsOf(options.blobs)
+  const running = new Map<string, Running>()
+  const ended = new Map<string, Build>()
+  const closing = new AbortController()
 
   function start(pinned: PinnedRequest, snapshot: DatasetSnapshot): Build {
     const id = buildKey(pinned)
@@ -130,38 +138,22 @@ export function builds(options: BuildsOptions): Builds {
     const signal = AbortSignal.any([abort.signal, closing.signal])
     const work = waiting.add(async () => {
       entry.build.state = 'running'
-      const found = await find(id)
-      if (found !== undefined) return found
-      const started = options.clock()
-      const manifest = await record(await make({ ...options, pinned, snapshot, signal, onProgress: (share) => (entry.build.progress = share) }))
-      options.logger('info', 'dataset built', { build: id, rows: manifest.rows, bytes: manifest.bytes, duration_ms: options.clock() - started })
-      return manifest
-    }, signal)
-    const entry: Running = { abort, build: { id, state: 'queued', progress: 0, problem: undefined, done: settle(work) } }
-
-    async function settle(result: Promise<Manifest>): Promise<Manifest> {
-      try {
-        const manifest = await result
-        entry.build.state = 'done'
-        entry.build.progress = 1
-        remember(manifests, id, manifest)
-        return manifest
-      } catch (error) {
-        const problem = signal.aborted ? new Problem('conflict', 'the build was cancelled', { hint: 'ask for the dataset again to start a new one' }) : asProblem(error)
-        entry.build.state = signal.aborted ? 'cancelled' : 'failed'
-        entry.build.problem = problem
-        if (problem.code === 'internal') options.logger('error', 'dataset build failed', { build: id, error: errorText(error) })
-        remember(ended, id, entry.build)
-        throw problem
-      } finally {
-        running.delete(id)
+      const onProgress = (share: number) => {
+        entry.build.progress = share
       }
-    }
+      return (await find(id)) ?? record(await make({ ...options, pinned, snapshot, signal, onProgress }))
+    }, signal)
+    const build: Running['build'] = { id, state: 'queued', progress: 0, problem: undefined, done: work }
+    const entry: Running = { abort, build }
     running.set(id, entry)
     ended.delete(id)
+    build.done = settled(work, build, signal, options.logger).finally(() => {
+      running.delete(id)
+      if (build.state !== 'done') remember(ended, id, build)
+    })
     // Nobody may be waiting for it any more; who asks for its state is told.
-    entry.build.done.catch(() => {})
-    return entry.build
+    build.done.catch(() => {})
+    return build
   }
 
   async function count(pinned: PinnedRequest, given: AbortSignal): Promise<Counts> {
@@ -174,19 +166,36 @@ export function builds(options: BuildsOptions): Builds {
     }, signal)
   }
 
+  async function close(): Promise<void> {
+    closing.abort()
+    await Promise.allSettled([...running.values()].map(({ build }) => build.done))
+    await waiting.idle()
+  }
+
   return {
-    find, start, count,
+    find, start, count, close,
     status: (id) => running.get(id)?.build ?? ended.get(id),
     cancel: (id) => {
       const entry = running.get(id)
       entry?.abort.abort()
       return entry !== undefined
     },
-    close: async () => {
-      closing.abort()
-      await Promise.allSettled([...running.values()].map(({ build }) => build.done))
-      await waiting.idle()
-    },
+  }
+}
+
+/** Writes down in `build` how its work ends. */
+async function settled(work: Promise<Manifest>, build: Running['build'], signal: AbortSignal, logger: Logger): Promise<Manifest> {
+  try {
+    const manifest = await work
+    build.state = 'done'
+    build.progress = 1
+    return manifest
+  } catch (error) {
+    const problem = signal.aborted ? new Problem('conflict', 'the build was cancelled', { hint: 'ask for the dataset again to start a new one' }) : asProblem(error)
+    build.state = signal.aborted ? 'cancelled' : 'failed'
+    build.problem = problem
+    if (!signal.aborted) logger('error', 'dataset build failed', { build: build.id, error: errorText(error) })
+    throw problem
   }
 }
 
@@ -217,7 +226,8 @@ interface Making extends BuildsOptions {
 
 /** Writes the file, puts it into blobs under its hash, and says what it is. */
 async function make(making: Making): Promise<Manifest> {
-  const { pinned, snapshot, blobs } = making
+  const { pinned, snapshot, blobs, clock, logger } = making
+  const started = clock()
   const { request } = pinned
   const planned = await plan(making, pinned)
   const compiled = compile(request, planned.files)
@@ -231,11 +241,12 @@ async function make(making: Making): Promise<Manifest> {
     const [sha256, { size: bytes }] = await Promise.all([fileHash(output), stat(output)])
     const object = `datasets/objects/${sha256.slice(0, 2)}/${sha256}.${request.format}`
     await blobs.put(object, { file: output }, { ifAbsent: true })
+    logger('info', 'dataset built', { build: buildKey(pinned), rows: copied.rows, bytes, duration_ms: clock() - started })
     return {
       manifest_version: 1, build: buildKey(pinned), recipe: request.recipe, format: request.format, shape: request.shape, filter: canonicalQuery(request),
       snapshot: snapshot.snapshot_id, snapshot_created_at: snapshot.created_at, log_id: snapshot.log_id, offsets: snapshot.cut,
       counts: countsFrom(copied.counts, planned.prunedRows, request.limit), rows: copied.rows, bytes, sha256, object, engine: copied.engine,
-      lineage: { lake_files: planned.lakeFiles }, created_at: new Date(making.clock()).toISOString(),
+      lineage: { lake_files: planned.lakeFiles }, created_at: new Date(clock()).toISOString(),
     }
   } finally {
     await rm(output, { force: true })

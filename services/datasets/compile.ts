@@ -52,7 +52,9 @@ function sftGather(files: LakeFiles, parts: number): string[] {
   const prompts = `(SELECT trajectory_id, prompt, tools FROM ${relation('trajectories', files, ['trajectory_id', 'prompt', 'tools'])}
     UNION ALL SELECT trajectory_id, prompt, tools FROM unfinished_starts)`
   // How many parts there are is estimated from the files, so the last one takes what is beyond it.
-  const part = (index: number) => `INSERT INTO rows
+  const part = (index: number) => [
+    `CREATE TEMP TABLE rows_${index} (${columns.join(', ')})`,
+    `INSERT INTO rows_${index}
     WITH k AS (SELECT * FROM kept WHERE part ${index === parts - 1 ? '>=' : '='} ${index}),
     said AS (
       SELECT s.trajectory_id, flatten(list(${STEP_MESSAGES} ORDER BY s.step_index)) AS messages,
@@ -66,8 +68,11 @@ function sftGather(files: LakeFiles, parts: number): string[] {
     SELECT ${list(Object.keys(KEY_COLUMNS), 'k')}, list_concat(coalesce(asked.messages, []), coalesce(said.messages, [])), asked.tools,
       list_concat(coalesce(asked.images, []), coalesce(said.images, [])), list_concat(coalesce(asked.loss_mask, []), coalesce(said.loss_mask, []))
     FROM k LEFT JOIN asked ON asked.trajectory_id = k.trajectory_id LEFT JOIN said ON said.trajectory_id = k.trajectory_id
-    ORDER BY k.run_id NULLS LAST, k.trajectory_id`
-  return [`CREATE TEMP TABLE rows (${columns.join(', ')})`, ...Array.from({ length: parts }, (_, index) => part(index))]
+    ORDER BY k.run_id NULLS LAST, k.trajectory_id`,
+  ]
+  const indexes = Array.from({ length: parts }, (_, index) => index)
+  // A table for each part: the writer takes a table's row group (122,880 rows) at once, and rows here are whole conversations.
+  return [...indexes.flatMap(part), `CREATE TEMP VIEW rows AS ${indexes.map((index) => `SELECT * FROM rows_${index}`).join(' UNION ALL ')}`]
 }
 
 function trajectoriesGather(): string[] {
@@ -75,7 +80,7 @@ function trajectoriesGather(): string[] {
   return [`CREATE TEMP TABLE rows AS SELECT ${list(columns, 'k')} FROM kept k ORDER BY ${ORDER}`]
 }
 
-/** Objects in a list without the members that are null; at most one level of objects below has its own taken out too. */
+/** An object without its members that are null; objects in lists below it keep theirs. */
 const withoutNulls = (value: string) => `json_merge_patch('{}', to_json(${value}))`
 
 const MESSAGES_JSON = `to_json(list_transform(messages, lambda m: json_merge_patch('{}', to_json({role: m.role, content: m.content,
@@ -90,7 +95,7 @@ function jsonColumn(name: string, type: string): string {
   return column
 }
 
-/** Row groups of about 8k steps for rows that hold whole trajectories; DuckDB's least is 2,048 rows. */
+/** As few rows to a group as DuckDB allows, since each is a whole trajectory. */
 const ROW_GROUP_ROWS = 2048
 
 function copyStatement(format: FormatName, columns: Readonly<Record<string, string>>, output: string): string {

@@ -28,7 +28,7 @@ export interface PinnedRequest {
 
 /** The longest text in a filter, in bytes of UTF-8: that of an id. */
 const TEXT_BYTES_MAX = 256
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
+const CONTROL = /\p{Cc}/u
 
 /**
  * Reads `sft.parquet`, or `sft` with the format beside it. Throws `not_found` naming what there is, and

@@ -12,7 +12,8 @@ export function sqlValue(value: string | number | boolean): string {
   if (typeof value === 'string') return sqlText(value)
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   if (!Number.isFinite(value)) throw new Problem('invalid_parameter', 'a number in a filter is finite')
-  return Number.isSafeInteger(value) ? `${value}::BIGINT` : `${value}::DOUBLE`
+  // A bare number with a point is a DECIMAL to DuckDB, and the way from there to a double loses the last bit.
+  return Number.isSafeInteger(value) ? `'${value}'::BIGINT` : `'${value}'::DOUBLE`
 }
 
 /** A name as a quoted identifier. */

@@ -185,7 +185,7 @@ class Cutter {
   /** Looks for the beginning of an element behind garbage. False where there is none yet. */
   #find(isEnd: boolean): boolean {
     const { window } = this
-    const found = window.bytes.latin1Slice(window.from, window.to).search(this.#options.begins)
+    const found = window.bytes.toString('latin1', window.from, window.to).search(this.#options.begins)
     if (found >= 0) {
       window.from += found
       this.#state = 'between'

@@ -43,15 +43,24 @@ export function ingestApp(deps: IngestDeps): IngestApp {
     parameters(call, [])
     return Response.json({ status: 'ok' })
   })
-  const allowed: Readonly<Record<string, string>> = { '/v1/events': 'POST', '/v1/images/missing': 'POST', '/v1/images/:sha256': 'PUT', '/healthz': 'GET' }
+  const allowed: Readonly<Record<string, string>> = {
+    '/v1/events': 'POST',
+    '/v1/images/missing': 'POST',
+    '/v1/images/:sha256': 'PUT',
+    '/healthz': 'GET',
+  }
   for (const [path, allow] of Object.entries(allowed)) {
     app.all(path, (call) => {
-      const reply = problemReply(new Problem('method_not_allowed', `${call.req.method} is not for this route`, { hint: `use ${allow}` }))
+      const reply = problemReply(
+        new Problem('method_not_allowed', `${call.req.method} is not for this route`, { hint: `use ${allow}` }),
+      )
       reply.headers.set('allow', allow)
       return reply
     })
   }
-  app.notFound((call) => problemReply(new Problem('not_found', `there is no route ${call.req.path.slice(0, 200)}`, { hint: 'see /docs' })))
+  app.notFound((call) =>
+    problemReply(new Problem('not_found', `there is no route ${call.req.path.slice(0, 200)}`, { hint: 'see /docs' })),
+  )
   app.onError((error) => {
     const problem = asProblem(error)
     if (problem.status >= 500) deps.logger('error', 'request failed', { code: problem.code, error: errorText(problem) })

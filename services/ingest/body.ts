@@ -35,7 +35,8 @@ export function codingOf(header: string | undefined): Coding {
 const tooLarge = (bytesMax: number): Problem =>
   new Problem('too_large', `the body has more than ${bytesMax} bytes`, { hint: 'send it in smaller parts' })
 
-const cutShort = (cause?: unknown): Problem => new Problem('bad_body', 'the connection closed before the whole body came', { cause })
+const cutShort = (cause?: unknown): Problem =>
+  new Problem('bad_body', 'the connection closed before the whole body came', { cause })
 
 class Pieces {
   readonly #limit: BodyLimit
@@ -56,7 +57,8 @@ class Pieces {
 
   whole(): Buffer {
     const [only] = this.#pieces
-    if (only !== undefined && this.#pieces.length === 1) return Buffer.from(only.buffer, only.byteOffset, only.byteLength)
+    if (only !== undefined && this.#pieces.length === 1)
+      return Buffer.from(only.buffer, only.byteOffset, only.byteLength)
     return Buffer.concat(this.#pieces, this.#bytes)
   }
 }
@@ -111,7 +113,10 @@ async function decode(coded: Buffer, coding: 'gzip' | 'zstd', limit: BodyLimit):
     for await (const piece of decoder as AsyncIterable<Buffer>) pieces.add(piece)
   } catch (error) {
     if (error instanceof Problem) throw error
-    throw new Problem('bad_body', `the body is not whole ${coding}: ${error instanceof Error ? error.message : ''}`, { hint: 'send the body again', cause: error })
+    throw new Problem('bad_body', `the body is not whole ${coding}: ${error instanceof Error ? error.message : ''}`, {
+      hint: 'send the body again',
+      cause: error,
+    })
   } finally {
     decoder.destroy()
   }
@@ -123,6 +128,9 @@ export async function readBody(source: BodySource, coding: Coding, limit: BodyLi
   if (source === null) return Buffer.alloc(0)
   const read = 'getReader' in source ? readWeb : readNode
   if (coding === 'identity') return await read(source as Readable & ReadableStream<Uint8Array>, limit)
-  const coded = await read(source as Readable & ReadableStream<Uint8Array>, { bytesMax: limit.bytesMax, lease: limit.lease })
+  const coded = await read(source as Readable & ReadableStream<Uint8Array>, {
+    bytesMax: limit.bytesMax,
+    lease: limit.lease,
+  })
   return await decode(coded, coding, limit)
 }

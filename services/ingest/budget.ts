@@ -22,7 +22,10 @@ export function byteBudget(bytesMax: number): Budget {
       return {
         take(bytes) {
           if (used > held && used + bytes > bytesMax) {
-            throw new Problem('too_many', `requests hold ${used} bytes, the most is ${bytesMax}`, { hint: 'send the same again', retryAfterSeconds: 1 })
+            throw new Problem('too_many', `requests hold ${used} bytes, the most is ${bytesMax}`, {
+              hint: 'send the same again',
+              retryAfterSeconds: 1,
+            })
           }
           used += bytes
           held += bytes

@@ -24,7 +24,7 @@ function trimmed(body: Buffer, from: number, to: number): Buffer {
 /** The lines of newline-delimited JSON. Empty lines do not count; the last one may lack its newline. */
 export function cutLines(body: Buffer): Buffer[] {
   const lines: Buffer[] = []
-  for (let from = 0; from < body.length; ) {
+  for (let from = 0; from < body.length;) {
     const newline = body.indexOf(NEWLINE, from)
     const to = newline < 0 ? body.length : newline
     const line = trimmed(body, from, to)

@@ -64,7 +64,8 @@ function binaryHeaders(call: Call, contentType: string): Record<string, string> 
   for (const [name, value] of Object.entries(call.req.header())) {
     if (name.startsWith('ce-') && value !== undefined) headers[`ce_${name.slice(3)}`] = unquoted(value)
   }
-  if (!('ce_specversion' in headers)) throw new Problem('bad_body', 'the header ce-specversion is missing', { hint: 'send ce-specversion: 1.0' })
+  if (!('ce_specversion' in headers))
+    throw new Problem('bad_body', 'the header ce-specversion is missing', { hint: 'send ce-specversion: 1.0' })
   return headers
 }
 
@@ -75,15 +76,22 @@ function modeOf(call: Call): { mode: Mode; mediaType: string } {
   const mediaType = name.trim().toLowerCase()
   const charset = /charset\s*=\s*"?([^";\s]+)/i.exec(rest.join(';'))?.[1]
   const utf8 = charset === undefined || /^(utf-?8|us-ascii)$/i.test(charset)
-  if (utf8 && (mediaType === STRUCTURED || mediaType === BATCH || mediaType === LINES)) return { mode: mediaType, mediaType }
-  const isBinary = ['specversion', 'type', 'id', 'source'].some((attribute) => call.req.header(`ce-${attribute}`) !== undefined)
+  if (utf8 && (mediaType === STRUCTURED || mediaType === BATCH || mediaType === LINES))
+    return { mode: mediaType, mediaType }
+  const isBinary = ['specversion', 'type', 'id', 'source'].some(
+    (attribute) => call.req.header(`ce-${attribute}`) !== undefined,
+  )
   if (utf8 && isBinary && (mediaType === '' || /^(application|text)\/(.+\+)?json$/.test(mediaType))) {
     return { mode: 'binary', mediaType: mediaType === '' ? 'application/json' : mediaType }
   }
-  throw new Problem('unsupported_media_type', `cannot read events from ${header === '' ? 'a body without content type' : JSON.stringify(header.slice(0, 80))}`, {
-    hint: `send one of ${ACCEPTED.join(', ')}, in UTF-8`,
-    details: { accepted: ACCEPTED },
-  })
+  throw new Problem(
+    'unsupported_media_type',
+    `cannot read events from ${header === '' ? 'a body without content type' : JSON.stringify(header.slice(0, 80))}`,
+    {
+      hint: `send one of ${ACCEPTED.join(', ')}, in UTF-8`,
+      details: { accepted: ACCEPTED },
+    },
+  )
 }
 
 function cut(call: Call, body: Buffer, mode: Mode, mediaType: string): Cut {
@@ -96,14 +104,20 @@ function cut(call: Call, body: Buffer, mode: Mode, mediaType: string): Cut {
 
 function checkSizes(events: readonly Buffer[]): void {
   if (events.length > BODY_EVENTS_MAX) {
-    throw new Problem('too_large', `the body has ${events.length} events, the most is ${BODY_EVENTS_MAX}`, { hint: 'send fewer at a time' })
+    throw new Problem('too_large', `the body has ${events.length} events, the most is ${BODY_EVENTS_MAX}`, {
+      hint: 'send fewer at a time',
+    })
   }
   const index = events.findIndex((event) => event.length > EVENT_BYTES_MAX)
   if (index >= 0) {
-    throw new Problem('too_large', `event ${index} has ${events[index]?.length} bytes, the most is ${EVENT_BYTES_MAX}`, {
-      hint: 'send images by hash, and split what is long',
-      details: { index },
-    })
+    throw new Problem(
+      'too_large',
+      `event ${index} has ${events[index]?.length} bytes, the most is ${EVENT_BYTES_MAX}`,
+      {
+        hint: 'send images by hash, and split what is long',
+        details: { index },
+      },
+    )
   }
 }
 
@@ -115,7 +129,12 @@ function judge(bytes: Buffer, headers: Readonly<Record<string, string>>, index: 
     return { index, code, message: `${message} (${hint})`, pointer }
   }
   if (EVENTS[event.type].internal) {
-    return { index, code: 'internal_type', message: `${event.type} is written by Stepstore itself (send the request that leads to it)`, pointer: '/type' }
+    return {
+      index,
+      code: 'internal_type',
+      message: `${event.type} is written by Stepstore itself (send the request that leads to it)`,
+      pointer: '/type',
+    }
   }
   return { key: event.partitionKey }
 }
@@ -143,7 +162,9 @@ async function recordsOf({ events, headers }: Cut): Promise<{ records: NewRecord
 function strictOf(value: string | undefined): boolean {
   if (value === undefined || value === 'false') return false
   if (value === 'true') return true
-  throw new Problem('invalid_parameter', `strict must be true or false, not ${JSON.stringify(value.slice(0, 40))}`, { hint: 'send strict=true' })
+  throw new Problem('invalid_parameter', `strict must be true or false, not ${JSON.stringify(value.slice(0, 40))}`, {
+    hint: 'send strict=true',
+  })
 }
 
 /** The handler of POST /v1/events. Throws problems. */
@@ -155,7 +176,9 @@ export function eventsRoute(deps: EventsDeps): (call: Call) => Promise<Response>
     const coding = codingOf(call.req.header('content-encoding'))
     const declared = Number(call.req.header('content-length') ?? 0)
     if (declared > BODY_BYTES_MAX) {
-      throw new Problem('too_large', `the body has ${declared} bytes, the most is ${BODY_BYTES_MAX}`, { hint: 'send it in smaller parts' })
+      throw new Problem('too_large', `the body has ${declared} bytes, the most is ${BODY_BYTES_MAX}`, {
+        hint: 'send it in smaller parts',
+      })
     }
     const lease = budget.lease()
     try {
@@ -173,7 +196,8 @@ export function eventsRoute(deps: EventsDeps): (call: Call) => Promise<Response>
       const position = formatPosition(log.id, await log.append(records))
       const accepted = records.length - quarantined.length
       const reply = quarantined.length === 0 ? { accepted, position } : { accepted, position, quarantined }
-      if (quarantined.length > 0) logger('warn', 'events quarantined', { count: quarantined.length, code: quarantined[0]?.code, position })
+      if (quarantined.length > 0)
+        logger('warn', 'events quarantined', { count: quarantined.length, code: quarantined[0]?.code, position })
       return new Response(JSON.stringify(reply), {
         status: quarantined.length === 0 ? 200 : 207,
         headers: { 'content-type': 'application/json', 'stepstore-position': position },

@@ -33,6 +33,12 @@ export interface ImagesDeps {
   readonly budget: Budget
 }
 
+/** The handlers of the image routes that write. They throw problems. */
+export interface ImageRoutes {
+  readonly put: (call: Call) => Promise<Response>
+  readonly missing: (call: Call) => Promise<Response>
+}
+
 const keyOf = (imageId: string): string => `images/${imageId.slice(0, 2)}/${imageId}`
 
 /** The media type that the first bytes of a picture show. */
@@ -45,7 +51,11 @@ function mediaTypeOf(bytes: Uint8Array): MediaType | undefined {
 
 function storedRecord(imageId: string, mediaType: MediaType, bytes: number): NewRecord {
   const event = {
-    specversion: '1.0', id: imageId, source: 'urn:stepstore:ingest', type: 'image.stored', dataschema: `${DATASCHEMA_PREFIX}/image.stored/1`,
+    specversion: '1.0',
+    id: imageId,
+    source: 'urn:stepstore:ingest',
+    type: 'image.stored',
+    dataschema: `${DATASCHEMA_PREFIX}/image.stored/1`,
     data: { image_id: imageId, media_type: mediaType, bytes },
   }
   return { key: imageId, headers: INTERNAL_HEADERS, value: Buffer.from(JSON.stringify(event)) }
@@ -61,24 +71,36 @@ async function headBytes(blobs: Blobs, key: string): Promise<Uint8Array> {
 async function missingIds(call: Call, budget: Budget): Promise<string[]> {
   const lease = budget.lease()
   try {
-    const body = await readBody(bodyOf(call), codingOf(call.req.header('content-encoding')), { bytesMax: MISSING_BODY_MAX, lease })
+    const body = await readBody(bodyOf(call), codingOf(call.req.header('content-encoding')), {
+      bytesMax: MISSING_BODY_MAX,
+      lease,
+    })
     const sent = JSON.parse(body.toString('utf8')) as unknown
     const ids = Array.isArray(sent) ? (sent as unknown[]) : (sent as { image_ids?: unknown } | null)?.image_ids
-    if (!Array.isArray(ids)) throw new Problem('bad_body', 'the body holds no list of hashes', { hint: 'send {"image_ids": ["…"]} or ["…"]' })
-    if (ids.length > MISSING_MAX) throw new Problem('too_large', `the list has ${ids.length} hashes, the most is ${MISSING_MAX}`, { hint: 'ask in parts' })
+    if (!Array.isArray(ids))
+      throw new Problem('bad_body', 'the body holds no list of hashes', { hint: 'send {"image_ids": ["…"]} or ["…"]' })
+    if (ids.length > MISSING_MAX)
+      throw new Problem('too_large', `the list has ${ids.length} hashes, the most is ${MISSING_MAX}`, {
+        hint: 'ask in parts',
+      })
     const bad = ids.findIndex((id) => typeof id !== 'string' || !SHA256.test(id))
-    if (bad >= 0) throw new Problem('bad_body', `entry ${bad} is not a SHA-256 in lower-case hex`, { hint: 'send the hash of the bytes of each image', details: { index: bad } })
+    if (bad >= 0)
+      throw new Problem('bad_body', `entry ${bad} is not a SHA-256 in lower-case hex`, {
+        hint: 'send the hash of the bytes of each image',
+        details: { index: bad },
+      })
     return [...new Set(ids as string[])]
   } catch (error) {
-    if (error instanceof SyntaxError) throw new Problem('bad_body', `the body is not JSON: ${error.message}`, { hint: 'send {"image_ids": ["…"]}' })
+    if (error instanceof SyntaxError)
+      throw new Problem('bad_body', `the body is not JSON: ${error.message}`, { hint: 'send {"image_ids": ["…"]}' })
     throw error
   } finally {
     lease.release()
   }
 }
 
-/** The handlers of the image routes that write. They throw problems. */
-export function imageRoutes(deps: ImagesDeps): { put(call: Call): Promise<Response>; missing(call: Call): Promise<Response> } {
+/** Makes the handlers. */
+export function imageRoutes(deps: ImagesDeps): ImageRoutes {
   const { log, blobs, budget } = deps
   const told = new Set<string>()
   const tell = async (records: readonly NewRecord[]): Promise<string> => {
@@ -91,30 +113,50 @@ export function imageRoutes(deps: ImagesDeps): { put(call: Call): Promise<Respon
   const put = async (call: Call): Promise<Response> => {
     parameters(call, [])
     const imageId = call.req.param('sha256') ?? ''
-    if (!SHA256.test(imageId)) throw new Problem('invalid', 'the name of an image is the SHA-256 of its bytes in lower-case hex', { hint: 'PUT /v1/images/<64 hex digits>' })
+    if (!SHA256.test(imageId))
+      throw new Problem('invalid', 'the name of an image is the SHA-256 of its bytes in lower-case hex', {
+        hint: 'PUT /v1/images/<64 hex digits>',
+      })
     const sentType = (call.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
     if (!MEDIA_TYPES.some((mediaType) => mediaType === sentType)) {
-      throw new Problem('unsupported_media_type', `cannot keep ${JSON.stringify(sentType)}`, { hint: `send one of ${MEDIA_TYPES.join(', ')}`, details: { accepted: MEDIA_TYPES } })
+      throw new Problem('unsupported_media_type', `cannot keep ${JSON.stringify(sentType)}`, {
+        hint: `send one of ${MEDIA_TYPES.join(', ')}`,
+        details: { accepted: MEDIA_TYPES },
+      })
     }
     const coding = codingOf(call.req.header('content-encoding'))
-    if (Number(call.req.header('content-length') ?? 0) > IMAGE_BYTES_MAX) throw new Problem('too_large', `an image has at most ${IMAGE_BYTES_MAX} bytes`)
+    if (Number(call.req.header('content-length') ?? 0) > IMAGE_BYTES_MAX)
+      throw new Problem('too_large', `an image has at most ${IMAGE_BYTES_MAX} bytes`)
     const lease = budget.lease()
     try {
       const hash = createHash('sha256')
-      const body = await readBody(bodyOf(call), coding, { bytesMax: IMAGE_BYTES_MAX, lease, onPiece: (piece) => hash.update(piece) })
+      const body = await readBody(bodyOf(call), coding, {
+        bytesMax: IMAGE_BYTES_MAX,
+        lease,
+        onPiece: (piece) => hash.update(piece),
+      })
       const found = hash.digest('hex')
-      if (found !== imageId) throw new Problem('unreadable', `the body hashes to ${found}, not to ${imageId}`, { hint: 'PUT it under the SHA-256 of exactly these bytes' })
+      if (found !== imageId)
+        throw new Problem('unreadable', `the body hashes to ${found}, not to ${imageId}`, {
+          hint: 'PUT it under the SHA-256 of exactly these bytes',
+        })
       const mediaType = mediaTypeOf(body)
       if (mediaType !== sentType || mediaType === undefined) {
-        throw new Problem('unreadable', `the bytes are ${mediaType ?? 'no picture that is known'}, not ${sentType}`, { hint: 'send the content type of the bytes' })
+        throw new Problem('unreadable', `the bytes are ${mediaType ?? 'no picture that is known'}, not ${sentType}`, {
+          hint: 'send the content type of the bytes',
+        })
       }
       const { created } = await blobs.put(keyOf(imageId), body, { ifAbsent: true })
       // The picture comes before the event, so that no event names bytes that are not there. A picture whose event was
       // lost between the two is told when it is put or asked for again.
-      const position = created || !told.has(imageId) ? await tell([storedRecord(imageId, mediaType, body.length)]) : undefined
+      const position =
+        created || !told.has(imageId) ? await tell([storedRecord(imageId, mediaType, body.length)]) : undefined
       return new Response(JSON.stringify({ image_id: imageId, media_type: mediaType, bytes: body.length }), {
         status: created ? 201 : 200,
-        headers: { 'content-type': 'application/json', ...(position === undefined ? {} : { 'stepstore-position': position }) },
+        headers: {
+          'content-type': 'application/json',
+          ...(position === undefined ? {} : { 'stepstore-position': position }),
+        },
       })
     } finally {
       lease.release()

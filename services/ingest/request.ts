@@ -19,9 +19,13 @@ export function keyCheck(key: string | undefined): (call: Call) => void {
     const bearer = /^Bearer +(.+)$/i.exec(call.req.header('authorization') ?? '')?.[1]
     const given = bearer ?? call.req.query('token')
     if (given === undefined || !timingSafeEqual(digest(given), want)) {
-      throw new Problem('unauthorized', given === undefined ? 'this server wants a key' : 'the key is not the right one', {
-        hint: 'send the header Authorization: Bearer <key>, or ?token=<key>',
-      })
+      throw new Problem(
+        'unauthorized',
+        given === undefined ? 'this server wants a key' : 'the key is not the right one',
+        {
+          hint: 'send the header Authorization: Bearer <key>, or ?token=<key>',
+        },
+      )
     }
   }
 }
@@ -34,10 +38,18 @@ export function parameters(call: Call, known: readonly string[]): Readonly<Recor
     if (name === 'token') continue
     if (!known.includes(name)) {
       const near = nearest(name, known)
-      const hint = near === undefined ? (known.length === 0 ? 'this route takes no parameters' : `known: ${known.join(', ')}`) : `did you mean ${near}?`
+      const hint =
+        near === undefined
+          ? known.length === 0
+            ? 'this route takes no parameters'
+            : `known: ${known.join(', ')}`
+          : `did you mean ${near}?`
       throw new Problem('unknown_parameter', `unknown parameter ${JSON.stringify(name.slice(0, 80))}`, { hint })
     }
-    if (values.length > 1) throw new Problem('invalid_parameter', `the parameter ${name} came ${values.length} times`, { hint: 'send it once' })
+    if (values.length > 1)
+      throw new Problem('invalid_parameter', `the parameter ${name} came ${values.length} times`, {
+        hint: 'send it once',
+      })
     found[name] = values[0] ?? ''
   }
   return found

@@ -69,5 +69,6 @@ process.on('message', (message: ToProcess) => {
       running.get(message.id)?.abort()
   }
 })
-// The parent is gone, or wants no more. Whatever runs has no one to report to.
-process.on('disconnect', () => process.exit(0))
+// The parent is gone, or wants no more: whatever runs has no one to report to, and nothing here outlives the process.
+// process.exit() would wait for the statement that DuckDB is running.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))

@@ -78,7 +78,8 @@ export function encodeChunk(base: number, appendedAtMs: number, records: readonl
 
 /** Looks at the head of a chunk and checks all of its bytes; undefined where they are not what was written. */
 export function openChunk(bytes: Buffer): Chunk | undefined {
-  if (bytes.length < ENDS_AT || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0) || bytes.readUInt32LE(4) !== FORMAT) return undefined
+  if (bytes.length < ENDS_AT || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0) || bytes.readUInt32LE(4) !== FORMAT)
+    return undefined
   const count = bytes.readUInt32LE(24)
   const tableAt = ENDS_AT + 4 * count
   const recordsAt = tableAt + bytes.readUInt32LE(28)

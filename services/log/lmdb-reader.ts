@@ -61,9 +61,13 @@ export function readInfo(files: LogFiles, folder: string): LogInfo | undefined {
   if (text === undefined) return undefined
   const info = JSON.parse(text) as LogInfo
   if (info.format > LOG_FORMAT) {
-    throw new Problem('newer_data', `the log in ${folder} has format ${info.format}; this version reads formats up to ${LOG_FORMAT}`, {
-      hint: 'start the version that wrote it, or a newer one',
-    })
+    throw new Problem(
+      'newer_data',
+      `the log in ${folder} has format ${info.format}; this version reads formats up to ${LOG_FORMAT}`,
+      {
+        hint: 'start the version that wrote it, or a newer one',
+      },
+    )
   }
   return info
 }
@@ -109,19 +113,25 @@ function holeFrom(info: LogInfo, partition: number, offset: number): number | un
 }
 
 /** Reads records of a partition from an offset on; see the port. */
-export function readRecords(files: LogFiles, info: LogInfo, partition: number, fromOffset: number, limit: ReadLimit): LogRecord[] {
+export function readRecords(
+  files: LogFiles,
+  info: LogInfo,
+  partition: number,
+  fromOffset: number,
+  limit: ReadLimit,
+): LogRecord[] {
   const records: LogRecord[] = []
   let bytes = 0
   let next = fromOffset
+  // A partition begins at 0 unless it was continued after a log that was lost.
+  if (info.holes[partition] !== undefined && fromOffset < boundsOf(files, info, partition).start)
+    throw corrupt(partition, fromOffset, 'it begins later')
   const range = { start: chunkKey(partition, fromOffset + 1), end: chunkKey(partition + 1, 0) }
   for (const { value } of files.chunks.getRange(range)) {
     const chunk = opened(value, partition, next)
     if (chunk.base > next) {
       const hole = holeFrom(info, partition, next)
-      if (hole !== chunk.base) {
-        if (next === fromOffset && boundsOf(files, info, partition).start === chunk.base) throw corrupt(partition, next, 'the log begins later')
-        throw corrupt(partition, next, 'a chunk is missing')
-      }
+      if (hole !== chunk.base) throw corrupt(partition, next, 'a chunk is missing')
       next = hole
     }
     for (; next < chunk.base + chunk.count; next++) {
@@ -155,12 +165,19 @@ export function lmdbLogReader(options: LmdbLogReaderOptions): Promise<Log> {
   try {
     files = openFiles(options.folder, true)
   } catch (error) {
-    return Promise.reject(new Problem('unavailable', `there is no log in ${options.folder} yet`, { hint: 'start the server once', cause: error }))
+    return Promise.reject(
+      new Problem('unavailable', `there is no log in ${options.folder} yet`, {
+        hint: 'start the server once',
+        cause: error,
+      }),
+    )
   }
   const info = readInfo(files, options.folder)
   if (info === undefined) {
     return files.root.close().then(() => {
-      throw new Problem('unavailable', `the log in ${options.folder} is not made yet`, { hint: 'start the server once' })
+      throw new Problem('unavailable', `the log in ${options.folder} is not made yet`, {
+        hint: 'start the server once',
+      })
     })
   }
   return Promise.resolve(readingLog(files, info, options.folder))
@@ -172,7 +189,12 @@ function readingLog(files: LogFiles, made: LogInfo, folder: string): Log {
     id: made.id,
     partitions: made.partitions,
     partitionOf: (key) => partitionOf(key, made.partitions),
-    append: () => Promise.reject(new Problem('conflict', 'this log is open for reading only', { hint: 'append through the process that holds it' })),
+    append: () =>
+      Promise.reject(
+        new Problem('conflict', 'this log is open for reading only', {
+          hint: 'append through the process that holds it',
+        }),
+      ),
     read: async (partition, fromOffset, limit) => readRecords(files, current(), partition, fromOffset, limit),
     readOne: async (partition, offset) => {
       files.root.resetReadTxn()

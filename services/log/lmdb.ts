@@ -7,7 +7,19 @@ import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import { CHUNK_RECORDS_MAX, encodeChunk, KEY_BYTES_MAX } from './chunk.ts'
 import { lockFolder } from './lmdb-lock.ts'
-import { boundsOf, chunkKey, INFO_KEY, LOG_FORMAT, openFiles, readInfo, readRecord, readRecords, type LogFiles, type LogInfo } from './lmdb-reader.ts'
+import {
+  boundsOf,
+  chunkKey,
+  INFO_KEY,
+  LOG_FORMAT,
+  openFiles,
+  readInfo,
+  readRecord,
+  readRecords,
+  type LogFiles,
+  type LogInfo,
+} from './lmdb-reader.ts'
+import { roomIn, type Room } from './lmdb-room.ts'
 import type { Bounds, Log, NewRecord } from './log.ts'
 import { partitionOf } from './murmur2.ts'
 
@@ -39,6 +51,11 @@ const COMMIT_BYTES_MAX = 32 * 1024 * 1024
 /** About what a record costs beside its value. */
 const RECORD_BYTES = 64
 
+const PAGE_BYTES = 4096
+
+/** What a write takes beside its values: copies of tree pages and of the list of free ones. */
+const TREE_BYTES = 128 * PAGE_BYTES
+
 interface Pending {
   readonly records: readonly NewRecord[]
   readonly bytes: number
@@ -67,13 +84,18 @@ async function made(files: LogFiles, options: LmdbLogOptions): Promise<LogInfo> 
   if (found === undefined) {
     const info: LogInfo = { format: LOG_FORMAT, id: randomUUID(), partitions: options.partitions, holes: {} }
     await files.root.put(INFO_KEY, JSON.stringify(info))
-    for (const folder of [join(options.folder, 'records'), options.folder, join(options.folder, '..')]) await syncFolder(folder)
+    for (const folder of [join(options.folder, 'records'), options.folder, join(options.folder, '..')])
+      await syncFolder(folder)
     return info
   }
   if (found.partitions !== options.partitions) {
-    throw new Problem('partitions_changed', `the log in ${options.folder} has ${found.partitions} partitions, not ${options.partitions}`, {
-      hint: `start it with ${found.partitions} partitions, or begin with another folder and import the old one`,
-    })
+    throw new Problem(
+      'partitions_changed',
+      `the log in ${options.folder} has ${found.partitions} partitions, not ${options.partitions}`,
+      {
+        hint: `start it with ${found.partitions} partitions, or begin with another folder and import the old one`,
+      },
+    )
   }
   return found
 }
@@ -130,6 +152,7 @@ async function reasonOf(error: unknown): Promise<unknown> {
 
 class Appender {
   readonly #files: LogFiles
+  readonly #room: Room
   readonly #options: LmdbLogOptions
   #info: LogInfo
   /** The next offset of each partition, as committed; undefined after a failure, until it is read again. */
@@ -138,9 +161,12 @@ class Appender {
   #pendingBytes = 0
   #running: Promise<void> | undefined
   #closed = false
+  /** Why LMDB must not be called any more in this process, if so. */
+  #broken: Problem | undefined
 
-  constructor(files: LogFiles, info: LogInfo, options: LmdbLogOptions) {
+  constructor(files: LogFiles, room: Room, info: LogInfo, options: LmdbLogOptions) {
     this.#files = files
+    this.#room = room
     this.#info = info
     this.#options = options
     this.#ends = this.#readEnds()
@@ -152,10 +178,12 @@ class Appender {
 
   append(records: readonly NewRecord[]): Promise<Offsets> {
     if (this.#closed) return Promise.reject(new Problem('unavailable', 'the log is closing', { retryAfterSeconds: 1 }))
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
     if (records.length === 0) return Promise.resolve(new Map())
     let bytes = 0
     for (const record of records) {
-      if (record.key.length > KEY_BYTES_MAX / 3) return Promise.reject(new Problem('invalid', 'a record key is too long'))
+      if (record.key.length > KEY_BYTES_MAX / 3)
+        return Promise.reject(new Problem('invalid', 'a record key is too long'))
       bytes += record.value.length + RECORD_BYTES
     }
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.pendingBytesMax) {
@@ -183,6 +211,7 @@ class Appender {
     }
     const info = { ...this.#info, holes }
     try {
+      await this.#room.reserve(this.#endOfPages() + TREE_BYTES)
       await this.#files.root.put(INFO_KEY, JSON.stringify(info))
     } catch (error) {
       throw await this.#failure(error)
@@ -195,6 +224,7 @@ class Appender {
     this.#closed = true
     while (this.#running !== undefined) await this.#running
     await this.#files.root.close()
+    await this.#room.close()
   }
 
   #readEnds(): number[] {
@@ -222,8 +252,12 @@ class Appender {
   /** One durable write. Never throws: each append of the batch is answered. */
   async #commit(batch: readonly Pending[]): Promise<void> {
     try {
+      if (this.#broken !== undefined) throw this.#broken
       this.#ends ??= this.#readEnds()
       const plan = planOf(batch, this.#ends, this.#options.clock().getTime())
+      await this.#room.reserve(
+        this.#endOfPages() + TREE_BYTES + plan.puts.reduce((sum, { value }) => sum + value.length + 3 * PAGE_BYTES, 0),
+      )
       await this.#write(plan.puts)
       this.#ends = plan.ends
       for (const [index, pending] of batch.entries()) pending.resolve(plan.answers[index] ?? new Map())
@@ -237,19 +271,48 @@ class Appender {
     }
   }
 
+  /** The byte after the last page that LMDB uses. */
+  #endOfPages(): number {
+    const { env } = this.#files.root as unknown as { env: { info(): { lastPageNumber: number } } }
+    return (env.info().lastPageNumber + 1) * PAGE_BYTES
+  }
+
   /** Puts chunks in one transaction and waits until it is on the disk. */
   async #write(puts: Plan['puts']): Promise<void> {
     // Each put has a promise of its own that fails with the transaction; none may stay unhandled.
     const done: Promise<boolean>[] = []
-    done.push(this.#files.chunks.batch(() => {
-      for (const { key, value } of puts) done.push(this.#files.chunks.put(key, value))
-    }))
+    done.push(
+      this.#files.chunks.batch(() => {
+        for (const { key, value } of puts) done.push(this.#files.chunks.put(key, value))
+      }),
+    )
     const results = await Promise.allSettled(done)
     const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    if (failed === undefined) return
+    this.#probe()
+    throw failed.reason
+  }
+
+  /** After a failed write: LMDB gives up for good where the page that names the newest state could not be written. */
+  #probe(): void {
+    try {
+      this.#files.root.transactionSync(() => undefined)
+    } catch (error) {
+      this.#options.logger('error', 'log given up', { error: errorText(error) })
+      this.#broken = new Problem(
+        'unavailable',
+        'the disk of the log failed, and the log can be written again only after a restart',
+        {
+          hint: 'mend the disk of the data folder, then restart the server',
+          retryAfterSeconds: 60,
+          cause: error,
+        },
+      )
+    }
   }
 
   async #failure(error: unknown): Promise<Problem> {
+    if (error instanceof Problem) return error
     const reason = await reasonOf(error)
     this.#options.logger('error', 'log not written', { error: errorText(reason) })
     const text = reason instanceof Error ? reason.message : 'the write failed'
@@ -269,11 +332,13 @@ export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
   await mkdir(options.folder, { recursive: true })
   const lock = await lockFolder(options.folder, options.clock())
   let files: LogFiles | undefined
+  let room: Room | undefined
   try {
     files = openFiles(options.folder, false)
     const info = await made(files, options)
+    room = await roomIn(join(options.folder, 'records', 'data.mdb'))
     const opened = files
-    const appender = new Appender(opened, info, options)
+    const appender = new Appender(opened, room, info, options)
     return {
       id: info.id,
       partitions: info.partitions,
@@ -296,6 +361,7 @@ export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
     }
   } catch (error) {
     await files?.root.close()
+    await room?.close()
     lock.release()
     throw error
   }

@@ -9,7 +9,8 @@ export function murmur2(bytes: Uint8Array): number {
   let hash = SEED ^ length
   let at = 0
   for (; at + 4 <= length; at += 4) {
-    let word = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
+    let word =
+      (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
     word = Math.imul(word, FACTOR)
     word ^= word >>> 24
     hash = Math.imul(hash, FACTOR) ^ Math.imul(word, FACTOR)

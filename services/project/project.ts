@@ -35,8 +35,8 @@ export interface Project {
   readonly rebuilding: RebuildProgress | undefined
   /** Waits until everything in `want` is committed; false when that took longer than `timeoutMs`. */
   waitFor(want: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<boolean>
-  /** Calls `listener` after each commit. Returns the way to stop that. */
-  onCommit(listener: (offsets: Offsets) => void): () => void
+  /** Calls `listener` after each commit, with the raw bytes that it took in. Returns the way to stop that. */
+  onCommit(listener: (offsets: Offsets, bytes: number) => void): () => void
   /** Holds the fold back: before each batch `gate` is awaited. Archive uses it to bound how far project runs ahead. */
   setGate(gate: (() => Promise<void>) | undefined): void
   /** Empties the rows and folds everything again, in place. Resolves when it has begun; `rebuilding` tells how far it is. */
@@ -55,7 +55,7 @@ class Projector implements Project {
   rebuilding: RebuildProgress | undefined
   readonly #options: ProjectOptions
   readonly #partitions: readonly PartitionFold[]
-  readonly #listeners = new Set<(offsets: Offsets) => void>()
+  readonly #listeners = new Set<(offsets: Offsets, bytes: number) => void>()
   #stopping = new AbortController()
   #gate: (() => Promise<void>) | undefined
   #running: Promise<void> = Promise.resolve()
@@ -101,14 +101,14 @@ class Projector implements Project {
       if (this.#stopping.signal.aborted) return moved
       try {
         await this.#gate?.()
-        const { nextOffset, records } = await fold.step()
+        const { nextOffset, records, bytes } = await fold.step()
         this.failing = undefined
         this.#backoffMs = IDLE_MS
         if (records === 0) continue
         moved = true
         this.offsets.set(fold.partition, nextOffset)
         this.#reportRebuild()
-        for (const listener of this.#listeners) listener(this.offsets)
+        for (const listener of this.#listeners) listener(this.offsets, bytes)
       } catch (error) {
         await this.#fail(fold.partition, error)
       }
@@ -141,7 +141,7 @@ class Projector implements Project {
     })
   }
 
-  onCommit(listener: (offsets: Offsets) => void): () => void {
+  onCommit(listener: (offsets: Offsets, bytes: number) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }

@@ -104,7 +104,7 @@ const groups = route({
     return readJson(call, async (db) => {
       const order = (value: number | null) => value ?? Number.MAX_SAFE_INTEGER
       const after = key === undefined ? -1 : order(key[0] === null ? null : Number(key[0]))
-      const step = sql<number>`coalesce(t.train_step, ${Number.MAX_SAFE_INTEGER}::bigint)`
+      const step = sql<number>`coalesce(t.train_step, ${sql.lit(Number.MAX_SAFE_INTEGER)})`
       const later = sql<boolean>`${step} > ${after}::bigint`
       const steps = await scoredTrajectories(db, query.reward_version).where('t.group_id', 'is not', null).where(condition).where(later)
         .select([step.as('train_step'), asNumber(sql`count(*)`).as('n')]).groupBy(step).orderBy(step).limit(query.limit + 1).execute()

@@ -4,6 +4,7 @@ import type { Log } from '#services/log/log.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
+import type { VerifyReport } from '#services/verify/report.ts'
 
 /** The running projection. */
 export interface Projection {
@@ -48,6 +49,8 @@ export interface QueryDeps {
   readonly archive: ArchiveView
   /** Reads records that the log no longer holds; what is not found is left out. */
   readonly lakeRecords?: (places: readonly { readonly partition: number; readonly offset: number }[]) => Promise<readonly LakeRecord[]>
+  /** Compares log, store and lake. */
+  readonly verify?: () => Promise<VerifyReport>
   readonly logger: Logger
   /** The time, in milliseconds since 1970. */
   readonly clock: () => number

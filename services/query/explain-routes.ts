@@ -46,7 +46,7 @@ const Explained = object(
 )
 
 const explainRoute = route({
-  path: '/v1/explain/{id+}', tag: 'Operation', summary: 'Explain an id or a place in the log',
+  path: '/v1/explain/{id}', tag: 'Operations', summary: 'Explain an id or a place in the log',
   detail: 'The id of a trajectory, run, group, item, image or quarantined record, or a place as `partition:offset`.',
   pathParameters: { id: 'The id, URL-encoded, or a place such as 2:1034.' },
   parameters: READ_PARAMETERS,

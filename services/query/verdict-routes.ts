@@ -42,7 +42,7 @@ const pairs = (offsets: Offsets, otherwise: number, partitions: number): string 
   JSON.stringify(Array.from({ length: partitions }, (_, partition) => ({ partition, bound: offsets.get(partition) ?? otherwise })))
 
 const verdictsRoute = route({
-  path: '/v1/verdicts', tag: 'Operation', summary: 'Count what was not accepted',
+  path: '/v1/verdicts', tag: 'Operations', summary: 'Count what was not accepted',
   detail: 'Over the records in [`from`, `to`). With `source`, over those that bear one of these CloudEvents sources.',
   parameters: {
     ...READ_PARAMETERS,

@@ -2,10 +2,17 @@
  * The front: one port. What is ingest's is answered here; every other request goes, streaming, to the query server on
  * a unix socket, so that no read can delay an acknowledgement.
  */
-import { Agent, createServer, request, type IncomingMessage, type OutgoingHttpHeaders, type Server, type ServerResponse } from 'node:http'
+import {
+  Agent,
+  createServer,
+  request,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Logger } from '#services/logger.ts'
 import { Problem, problemBody } from '#services/problem.ts'
 
@@ -14,7 +21,7 @@ export interface FrontOptions {
   /** 0 takes a free one. */
   readonly port: number
   /** The ingest routes, run on this thread. */
-  readonly ingest: Pick<Hono, 'fetch'>
+  readonly ingest: { fetch(request: Request, bindings: object): Response | Promise<Response> }
   /** The unix socket of the query server. It may appear later, and may go. */
   readonly querySocket: string
   readonly logger: Logger
@@ -33,7 +40,16 @@ const KEEP_ALIVE_MS = 65_000
 const CONNECTIONS_MAX = 10_000
 
 /** Headers that belong to one connection and are not passed on. */
-const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 const IMAGE_PATH = /^\/v1\/images\/[^/]+$/
 
@@ -55,7 +71,10 @@ function answerUnavailable(response: ServerResponse): void {
     response.destroy()
     return
   }
-  const problem = new Problem('unavailable', 'the query program is not up (it may be starting)', { hint: 'ask again; events are taken meanwhile', retryAfterSeconds: 1 })
+  const problem = new Problem('unavailable', 'the query program is not up (it may be starting)', {
+    hint: 'ask again; events are taken meanwhile',
+    retryAfterSeconds: 1,
+  })
   response.writeHead(problem.status, { 'content-type': 'application/problem+json', 'retry-after': '1' })
   response.end(JSON.stringify(problemBody(problem)))
 }
@@ -96,7 +115,13 @@ function listening(server: Server, options: FrontOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error)
-      reject(new Problem('unavailable', `port ${options.port} of ${options.host} is taken`, { hint: 'stop the program that has it, or set PORT', cause: error }))
+      reject(
+        new Problem('unavailable', `port ${options.port} of ${options.host} is taken`, {
+          hint: 'stop the program that has it, or set PORT',
+          details: { port_taken: true },
+          cause: error,
+        }),
+      )
     })
     server.listen({ host: options.host, port: options.port }, resolve)
   })
@@ -105,7 +130,9 @@ function listening(server: Server, options: FrontOptions): Promise<void> {
 /** Starts the front. Throws `unavailable` where the port is taken. */
 export async function startFront(options: FrontOptions): Promise<Front> {
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 })
-  const ingest = getRequestListener((call, bindings) => options.ingest.fetch(call, bindings), { overrideGlobalObjects: true })
+  const ingest = getRequestListener((call, bindings) => options.ingest.fetch(call, bindings), {
+    overrideGlobalObjects: true,
+  })
   const underWay = new Set<ServerResponse>()
   let closing = false
   const server = createServer(

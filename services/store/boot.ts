@@ -80,3 +80,11 @@ export function openUnsynced(folder: string, files: string, boot = bootId()): Op
     },
   }
 }
+
+/** How a folder was left, looked at without touching it: `new`, `closed well`, `not closed` (fine while the machine runs on), `in doubt`. */
+export function leftAs(folder: string, boot = bootId()): 'new' | 'closed well' | 'not closed' | 'in doubt' {
+  const mark = readMark(folder)
+  if (mark === undefined) return 'new'
+  if (mark.closed_well) return 'closed well'
+  return boot === undefined || mark.boot_id !== boot ? 'in doubt' : 'not closed'
+}

@@ -10,7 +10,9 @@ async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Arr
 
 async function elements(text: string | Uint8Array, size = 7): Promise<Element[]> {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  return await Array.fromAsync(jsonElements(pieces(bytes, size), options))
+  const found: Element[] = []
+  for await (const element of jsonElements(pieces(bytes, size), options)) found.push(element)
+  return found
 }
 
 const values = (found: readonly Element[]) => found.map(({ value, fault }) => (fault === undefined ? value : 'garbage'))

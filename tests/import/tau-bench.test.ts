@@ -51,7 +51,8 @@ const input = (text: string | Uint8Array, name = 'model-retail.json'): Input => 
 async function imported(inputs: readonly Input[], domain?: string): Promise<{ units: Unit[]; events: ReadEvent[]; faults: Fault[] }> {
   const faults: Fault[] = []
   const options = { inputs, domain, runOf: (one: Input) => runFromFile(one.name), policyVersion: 0, source: 'test', onFault: (fault: Fault) => void faults.push(fault) }
-  const units = await Array.fromAsync(tauBenchUnits(options))
+  const units: Unit[] = []
+  for await (const unit of tauBenchUnits(options)) units.push(unit)
   const events = units.flatMap((unit) => unit.events.map((bytes) => readEvent(bytes)))
   return { units, faults, events: events.filter((event) => event.readable) }
 }

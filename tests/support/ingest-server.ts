@@ -7,9 +7,21 @@ import { silent } from '#services/logger.ts'
 import { startFront } from '#services/serve/front.ts'
 
 const folder = process.argv[2] ?? ''
-const log = await lmdbLog({ folder: join(folder, 'log'), partitions: 4, clock: () => new Date(), pendingBytesMax: 128 * 1024 * 1024, logger: silent })
+const log = await lmdbLog({
+  folder: join(folder, 'log'),
+  partitions: 4,
+  clock: () => new Date(),
+  pendingBytesMax: 128 * 1024 * 1024,
+  logger: silent,
+})
 const blobs = await directoryBlobs({ folder: join(folder, 'blobs') })
-const front = await startFront({ host: '127.0.0.1', port: 0, ingest: ingestApp({ log, blobs, logger: silent }), querySocket: join(folder, 'query.sock'), logger: silent })
+const front = await startFront({
+  host: '127.0.0.1',
+  port: 0,
+  ingest: ingestApp({ log, blobs, logger: silent }),
+  querySocket: join(folder, 'query.sock'),
+  logger: silent,
+})
 console.log(front.port)
 
 process.on('SIGTERM', () => {

@@ -1,7 +1,8 @@
 /*
  * Preloaded into a server under test: sees every sync of a file named data.mdb, notes it in SHIM_TRACE, and does what the
- * file SHIM_MODE says: "ok"; "hold" waits until it says something else; "sync <errno>" fails fdatasync; "write <errno>"
- * fails writes of pages; "meta <errno>" fails the write of the meta page, which LMDB makes to a descriptor of O_DSYNC.
+ * file SHIM_MODE says: "ok"; "hold" waits until it says something else; "sync <errno>" fails fdatasync; "grow <errno>"
+ * fails writes past the end of the file, as a full disk does; "meta <errno>" fails the write of the meta page, which
+ * LMDB makes to a descriptor of O_DSYNC.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,12 +83,13 @@ static int synced(int fd, const char *name) {
 int fdatasync(int fd) { return synced(fd, "fdatasync"); }
 int fsync(int fd) { return synced(fd, "fsync"); }
 
-/* 1 where the write must fail. */
-static int refused(int fd, int *is_meta) {
+/* 1 where a write that ends at byte `end` must fail. */
+static int refused(int fd, off64_t end, int *is_meta) {
   *is_meta = 0;
-  if (!is_log(fd)) return 0;
+  struct stat64 file;
+  if (!is_log(fd) || fstat64(fd, &file) != 0) return 0;
   *is_meta = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
-  int error = wanted(*is_meta ? "meta " : "write ");
+  int error = *is_meta ? wanted("meta ") : end > file.st_size ? wanted("grow ") : 0;
   if (!error) return 0;
   note("failed", now(), now());
   errno = error;
@@ -97,7 +100,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
   static ssize_t (*real)(int, const void *, size_t, off64_t);
   if (!real) real = (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
   int is_meta;
-  if (refused(fd, &is_meta)) return -1;
+  if (refused(fd, at + (off64_t)count, &is_meta)) return -1;
   long long from = now();
   ssize_t result = real(fd, bytes, count, at);
   if (is_meta) note("meta", from, now());
@@ -109,6 +112,8 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
   static ssize_t (*real)(int, const struct iovec *, int);
   if (!real) real = (ssize_t(*)(int, const struct iovec *, int))dlsym(RTLD_NEXT, "writev");
   int is_meta;
-  if (refused(fd, &is_meta)) return -1;
+  off64_t end = lseek64(fd, 0, SEEK_CUR);
+  for (int i = 0; i < count; i++) end += parts[i].iov_len;
+  if (refused(fd, end, &is_meta)) return -1;
   return real(fd, parts, count);
 }

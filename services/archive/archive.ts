@@ -1,0 +1,272 @@
+/** archive: follows project and writes what it has folded into the lake, cut by cut. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Blobs } from '#services/blobs/blobs.ts'
+import { asSnapshot, newestSnapshot, type Snapshot } from '#services/lake/catalog.ts'
+import { lakeRecords } from '#services/lake/history.ts'
+import type { CutRequest, CutResult } from '#services/lake/jobs.ts'
+import type { Lake } from '#services/lake/lake.ts'
+import type { Log } from '#services/log/log.ts'
+import type { LogPlace } from '#services/log/open.ts'
+import { errorText, type Logger } from '#services/logger.ts'
+import { formatOffsets, includes, type Offsets } from '#services/position.ts'
+import type { Store } from '#services/store/store.ts'
+import { enter, nameFiles, publish, upload } from './commit.ts'
+import { cursorsOf, heldFiles, planCut, PROJECTION, type Plan } from './cut.ts'
+import { publishRest, restoreCatalog } from './restore.ts'
+
+export type { Snapshot } from '#services/lake/catalog.ts'
+
+/** What archive needs of project. */
+export interface Followed {
+  /** Committed, by partition. */
+  readonly offsets: Offsets
+  /** Calls `listener` after each commit with the raw bytes that it took in. Returns the way to stop that. */
+  onCommit(listener: (offsets: Offsets, bytes: number) => void): () => void
+  /** Holds project back: before each batch `gate` is awaited. */
+  setGate(gate: (() => Promise<void>) | undefined): void
+}
+
+export interface ArchiveOptions {
+  readonly log: Pick<Log, 'id'>
+  /** Where the lake process finds the log. */
+  readonly logPlace: LogPlace
+  readonly store: Store
+  readonly blobs: Blobs
+  readonly lake: Lake
+  readonly project: Followed
+  readonly logger: Logger
+  /** The time, in milliseconds since 1970. */
+  readonly clock: () => number
+  /** A cut falls when this many raw bytes are new. Project may run ahead by twice as many. Default 32 MiB. */
+  readonly cutBytes?: number
+  /** A cut falls after this time when anything is new. Default 5 s. */
+  readonly cutEveryMs?: number
+  /** The least time between cuts that readers ask for. Default 1 s. */
+  readonly reachEveryMs?: number
+}
+
+export interface Archive {
+  /** The newest published snapshot; undefined while there is none. */
+  readonly newest: Snapshot | undefined
+  /** Why no cut comes about, where one keeps failing; undefined while all is well. */
+  readonly failing: string | undefined
+  /** A published snapshot that includes the offsets: the newest, or the next, which is then asked for. Undefined when that took longer than `timeoutMs`. */
+  reach(offsets: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<Snapshot | undefined>
+  /** Ends the cut under way (it is done again at the next start) and stops. */
+  stop(): Promise<void>
+}
+
+const CUT_BYTES = 32 * 1024 * 1024
+const CUT_EVERY_MS = 5_000
+const REACH_EVERY_MS = 1_000
+const BACKOFF_MS = { first: 500, max: 15_000 }
+
+interface Waiter {
+  readonly want: Offsets
+  readonly resolve: (snapshot: Snapshot | undefined) => void
+}
+
+class Archivist implements Archive {
+  newest: Snapshot | undefined
+  failing: string | undefined
+  readonly #options: ArchiveOptions
+  readonly #stopping = new AbortController()
+  readonly #waiters = new Set<Waiter>()
+  readonly #held = new Set<() => void>()
+  readonly #cutBytes: number
+  /** Archive's cursor: what the last cut, published or not, includes. */
+  #cursor: Offsets = new Map()
+  /** Raw bytes that project has folded since the last cut. */
+  #ahead = 0
+  #lastCutMs: number
+  #wake: () => void = () => undefined
+  #running: Promise<void> = Promise.resolve()
+  #unlisten: () => void = () => undefined
+
+  constructor(options: ArchiveOptions) {
+    this.#options = options
+    this.#cutBytes = options.cutBytes ?? CUT_BYTES
+    this.#lastCutMs = options.clock()
+  }
+
+  async start(): Promise<void> {
+    const { store, blobs, logger, project } = this.#options
+    const restored = await restoreCatalog(store, blobs)
+    if (restored > 0) logger('info', 'catalog restored', { snapshots: restored })
+    await publishRest(store, blobs)
+    await this.#seek()
+    this.#unlisten = project.onCommit((offsets, bytes) => {
+      // While project folds again what the lake has already, nothing is new.
+      this.#ahead = includes(offsets, this.#cursor) ? this.#ahead + bytes : 0
+      this.#wake()
+    })
+    project.setGate(() => this.#room())
+    this.#running = this.#run()
+  }
+
+  async #seek(): Promise<void> {
+    const { store } = this.#options
+    this.#cursor = await cursorsOf(store.db, PROJECTION)
+    const row = await newestSnapshot(store.db)
+    this.newest = row === undefined ? undefined : asSnapshot(row)
+  }
+
+  /** Resolves when project may take its next batch. */
+  #room(): Promise<void> {
+    if (this.#ahead < this.#cutBytes * 2 || this.#stopping.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => this.#held.add(resolve))
+  }
+
+  #release(): void {
+    for (const resolve of this.#held) resolve()
+    this.#held.clear()
+  }
+
+  async #run(): Promise<void> {
+    let backoffMs = BACKOFF_MS.first
+    while (!this.#stopping.signal.aborted) {
+      await this.#sleep(this.#delayMs())
+      if (this.#stopping.signal.aborted) return
+      if (this.#delayMs() > 0) continue
+      try {
+        await this.#cut()
+        this.failing = undefined
+        backoffMs = BACKOFF_MS.first
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return
+        this.failing = errorText(error)
+        this.#options.logger('error', 'cut failed', { error: this.failing, retry_in_ms: backoffMs })
+        await this.#sleep(backoffMs, false)
+        backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max)
+        await this.#recover()
+      }
+    }
+  }
+
+  /** A failure may have come between entering and publishing. */
+  async #recover(): Promise<void> {
+    const { store, blobs, logger } = this.#options
+    try {
+      await publishRest(store, blobs)
+      await this.#seek()
+      this.#settle()
+    } catch (error) {
+      logger('error', 'snapshot not published', { error: errorText(error) })
+    }
+  }
+
+  /** How long until a cut is due: 0 for now, Infinity while nothing is new. */
+  #delayMs(): number {
+    const { project, clock, cutEveryMs = CUT_EVERY_MS, reachEveryMs = REACH_EVERY_MS } = this.#options
+    if (!includes(project.offsets, this.#cursor) || includes(this.#cursor, project.offsets)) return Infinity
+    if (this.#ahead >= this.#cutBytes) return 0
+    const asked = [...this.#waiters].some(({ want }) => includes(project.offsets, want))
+    return Math.max(0, this.#lastCutMs + (asked ? reachEveryMs : cutEveryMs) - clock())
+  }
+
+  /** Waits; anything new cuts it short where `wakeable`, stopping always does. */
+  #sleep(ms: number, wakeable = true): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer)
+        this.#stopping.signal.removeEventListener('abort', finish)
+        this.#wake = () => undefined
+        resolve()
+      }
+      const timer = setTimeout(finish, Math.min(ms, 60_000))
+      this.#stopping.signal.addEventListener('abort', finish)
+      if (wakeable) this.#wake = finish
+      if (this.#stopping.signal.aborted) finish()
+    })
+  }
+
+  async #cut(): Promise<void> {
+    const { store, blobs, lake, log, logger, clock } = this.#options
+    const startedMs = clock()
+    this.#lastCutMs = startedMs
+    const ahead = this.#ahead
+    const plan = await planCut(store)
+    if (plan === undefined) {
+      this.#ahead = 0
+      await this.#seek()
+      return
+    }
+    const held = await heldFiles(blobs, plan)
+    const folder = await mkdtemp(join(lake.scratchDir, 'cut-'))
+    try {
+      const result = await this.#write(plan, { held, folder })
+      const files = nameFiles(result, plan.from, plan.to, held)
+      await upload(blobs, files)
+      const snapshot = await enter(store, { from: plan.from, to: plan.to, files, logId: log.id, createdAt: new Date(startedMs).toISOString() })
+      this.#cursor = plan.to
+      await publish(store, blobs, snapshot)
+      this.newest = asSnapshot(snapshot)
+      logger('info', 'cut written', { snapshot: snapshot.snapshot_id, cut: snapshot.cut, records: result.records, raw_bytes: result.bytes, files: files.added.length, rewritten: files.ended.length, ms: clock() - startedMs })
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+    this.#ahead = Math.max(0, this.#ahead - ahead)
+    this.#settle()
+    this.#release()
+  }
+
+  async #write(plan: Plan, { held, folder }: Pick<CutRequest, 'held' | 'folder'>): Promise<CutResult> {
+    const { lake, logPlace, store, blobs } = this.#options
+    const request = { log: logPlace, from: plan.from, to: plan.to, verdicts: plan.verdicts, rows: plan.rows, held, folder, kept: [] }
+    const { signal } = this.#stopping
+    const result = await lake.run('cut', request, { signal })
+    if (result.missing.length === 0) return result
+    const kept = await lakeRecords({ db: store.db, blobs, lake }, result.missing)
+    const again = await lake.run('cut', { ...request, kept }, { signal })
+    if (again.missing.length === 0) return again
+    const first = again.missing.map(({ partition, offset }) => formatOffsets(new Map([[partition, offset]])))[0]
+    throw new Error(`neither log nor lake holds ${again.missing.length} records that are needed, such as ${first}`)
+  }
+
+  /** Answers those who wait for a snapshot that is there now. */
+  #settle(): void {
+    const { newest } = this
+    if (newest === undefined) return
+    for (const waiter of this.#waiters) if (includes(newest.cut, waiter.want)) waiter.resolve(newest)
+  }
+
+  reach(offsets: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<Snapshot | undefined> {
+    const { newest } = this
+    if (newest !== undefined && includes(newest.cut, offsets)) return Promise.resolve(newest)
+    return new Promise((resolve) => {
+      const finish = (snapshot: Snapshot | undefined): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', giveUp)
+        this.#waiters.delete(waiter)
+        resolve(snapshot)
+      }
+      const giveUp = (): void => finish(undefined)
+      const waiter: Waiter = { want: offsets, resolve: finish }
+      const timer = setTimeout(giveUp, timeoutMs)
+      signal?.addEventListener('abort', giveUp)
+      this.#waiters.add(waiter)
+      this.#wake()
+      if (signal?.aborted === true || this.#stopping.signal.aborted) giveUp()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#unlisten()
+    this.#options.project.setGate(undefined)
+    this.#release()
+    await this.#running
+    for (const waiter of this.#waiters) waiter.resolve(undefined)
+  }
+}
+
+/**
+ * Starts to archive. Restores the catalog from blobs where the store has lost it, and publishes what an earlier life
+ * entered and did not publish. Throws `corrupt` where blobs hold another lake's records.
+ */
+export async function startArchive(options: ArchiveOptions): Promise<Archive> {
+  const archivist = new Archivist(options)
+  await archivist.start()
+  return archivist
+}

@@ -1,0 +1,75 @@
+/** Looks at a data folder without changing it: for `doctor`, whether or not a server runs. */
+import { stat, statfs } from 'node:fs/promises'
+import type { Config } from '#services/config.ts'
+import { lockFolder } from '#services/folder-lock.ts'
+import { openLogReader } from '#services/log/open.ts'
+import type { Bounds } from '#services/log/log.ts'
+import { Problem } from '#services/problem.ts'
+import { leftAs } from '#services/store/boot.ts'
+import { dataFormat } from './data-folder.ts'
+
+export interface Inspection {
+  /** The format of the data folder; undefined where it is new. */
+  readonly format: number | undefined
+  /** Free bytes on the disk of the data folder. */
+  readonly freeBytes: number | undefined
+  readonly log: { readonly id: string; readonly bounds: readonly Bounds[] } | undefined
+  readonly store: ReturnType<typeof leftAs>
+  /** Who holds the store, where somebody does. */
+  readonly storeHeldBy: string | undefined
+  readonly blobs: 'new' | 'there'
+  /** What is wrong. */
+  readonly problems: readonly Problem[]
+}
+
+/** Looks. Never throws: what goes wrong is among the problems. */
+export async function inspectDataFolder(config: Config): Promise<Inspection> {
+  const problems: Problem[] = []
+  const tried = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
+    try {
+      return await work()
+    } catch (error) {
+      problems.push(error instanceof Problem ? error : new Problem('internal', String(error), { cause: error }))
+      return undefined
+    }
+  }
+  const isThere = async (path: string): Promise<boolean> => stat(path).then(() => true, () => false)
+  const format = await tried(() => dataFormat(config.dataDir))
+  const log = (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
+  return {
+    format,
+    freeBytes: await freeBytes(config.dataDir),
+    log,
+    store: leftAs(config.store.folder),
+    storeHeldBy: (await isThere(config.store.folder)) ? holder(config.store.folder) : undefined,
+    blobs: (await isThere(config.blobs.folder)) ? 'there' : 'new',
+    problems,
+  }
+}
+
+async function boundsOf(config: Config): Promise<{ id: string; bounds: readonly Bounds[] }> {
+  const log = await openLogReader(config.log)
+  try {
+    return { id: log.id, bounds: await log.bounds() }
+  } finally {
+    await log.close()
+  }
+}
+
+function holder(folder: string): string | undefined {
+  try {
+    lockFolder(folder, 'doctor')()
+    return undefined
+  } catch (error) {
+    return error instanceof Problem ? error.message : String(error)
+  }
+}
+
+/** Of the folder, or of the nearest one above it that is there. */
+async function freeBytes(folder: string): Promise<number | undefined> {
+  for (let path = folder; ; path = path.slice(0, Math.max(1, path.lastIndexOf('/')))) {
+    const found = await statfs(path).catch(() => undefined)
+    if (found !== undefined) return found.bavail * found.bsize
+    if (path === '/' || !path.includes('/')) return undefined
+  }
+}

@@ -1,0 +1,89 @@
+/** Makes the store's rows or the lake's catalog again, with no server running. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { restoreCatalog } from '#services/archive/restore.ts'
+import { openBlobs } from '#services/blobs/open.ts'
+import { openLog } from '#services/log/open.ts'
+import { jsonLogger, type Logger } from '#services/logger.ts'
+import type { Offsets } from '#services/position.ts'
+import { Problem } from '#services/problem.ts'
+import { emptyProjections } from '#services/project/doubt.ts'
+import { openStore } from '#services/store/open.ts'
+import { dataFormat } from './data-folder.ts'
+import type { ServeOptions } from './main.ts'
+import { openWorld } from './world.ts'
+
+export interface Rebuilt {
+  /** Records of the log that the store now includes. */
+  readonly records: number
+  readonly snapshots: number
+}
+
+/** A rebuild that makes no progress for this long has failed. */
+const STUCK_MS = 120_000
+
+/** Rebuilds. Throws `not_found` where there is no data, `store_in_use` where another process has it. */
+export async function rebuildOffline(what: 'projection' | 'catalog', options: ServeOptions): Promise<Rebuilt> {
+  const { config, write, clock } = options
+  if ((await dataFormat(config.dataDir)) === undefined) {
+    throw new Problem('not_found', `there is no data in ${config.dataDir}`, { hint: 'set DATA_DIR to the folder whose store is to be rebuilt' })
+  }
+  const logger = jsonLogger({ program: 'rebuild', level: config.logLevel, write, now: clock })
+  const log = await openLog(config.log, { logger, clock })
+  const blobs = await openBlobs(config.blobs)
+  try {
+    await emptied(what, options, logger)
+    const scratchDir = join(config.dataDir, 'scratch')
+    await mkdir(scratchDir, { recursive: true })
+    const world = await openWorld({ config, log, blobs, logger, publicUrl: config.url, scratchDir, onRebuild: options.onRebuild })
+    try {
+      const ends: Offsets = new Map((await log.bounds()).map(({ end }, partition) => [partition, end]))
+      await folded(world, ends, options)
+      const { n } = await world.store.db.selectFrom('snapshots').select((select) => select.fn.countAll<string>().as('n')).executeTakeFirstOrThrow()
+      return { records: sum(world.project.offsets), snapshots: Number(n) }
+    } finally {
+      await world.close()
+    }
+  } finally {
+    await blobs.close()
+    await log.close()
+  }
+}
+
+/** Empties what is to be made again; the catalog is restored at once from its records in blobs. */
+async function emptied(what: 'projection' | 'catalog', { config }: ServeOptions, logger: Logger): Promise<void> {
+  const store = await openStore(config.store, { logger, onDoubt: () => {} })
+  try {
+    if (what === 'projection') return await emptyProjections(store)
+    await store.transaction(async ({ db }) => {
+      await db.deleteFrom('data_files').execute()
+      await db.deleteFrom('snapshots').execute()
+      await db.deleteFrom('cursors').where('projection', '=', 'archive').execute()
+    })
+    const blobs = await openBlobs(config.blobs)
+    await restoreCatalog(store, blobs)
+    await blobs.close()
+  } finally {
+    await store.close()
+  }
+}
+
+interface Folding {
+  readonly project: { readonly offsets: Offsets; readonly failing: string | undefined; waitFor(want: Offsets, timeoutMs: number): Promise<boolean> }
+}
+
+async function folded({ project }: Folding, ends: Offsets, { onRebuild }: ServeOptions): Promise<void> {
+  const total = sum(ends)
+  let last = -1
+  let lastMoved = performance.now()
+  while (!(await project.waitFor(ends, 250))) {
+    const now = sum(project.offsets)
+    if (now !== last) lastMoved = performance.now()
+    last = now
+    onRebuild({ reason: 'asked for', folded: Math.min(now, total - 1), total })
+    if (performance.now() - lastMoved > STUCK_MS) throw new Problem('internal', `the rebuild does not move: ${project.failing ?? 'no reason is known'}`)
+  }
+  onRebuild({ reason: 'asked for', folded: total, total })
+}
+
+const sum = (offsets: Offsets): number => [...offsets.values()].reduce((all, offset) => all + offset, 0)

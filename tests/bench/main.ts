@@ -1,0 +1,30 @@
+/**
+ * `npm run bench`: how fast this is, as ratios against a baseline measured in the same run (the middle of three). Not a
+ * test: machines differ. `npm run bench -- --only pipeline --steps 1000000 --rounds 1`, `npm run bench -- --quick`.
+ */
+import { parseArgs } from 'node:util'
+import { batchFigures, type Scale, singleFigures } from './ingest.ts'
+import { pipelineFigures } from './pipeline.ts'
+import { type Figure, say, table } from './report.ts'
+
+const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = { ingest: batchFigures, singles: singleFigures, pipeline: pipelineFigures }
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: Object.keys(PARTS).join(',') },
+    steps: { type: 'string' },
+    rounds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  },
+})
+const scale: Scale = { rounds: Number(values.rounds ?? (values.quick ? 1 : 3)), steps: Number(values.steps ?? (values.quick ? 20_000 : 100_000)) }
+const figures: Figure[] = []
+for (const name of values.only.split(',')) {
+  const part = PARTS[name]
+  if (part === undefined || !(scale.steps > 0) || !(scale.rounds > 0)) {
+    say(`usage: npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--steps 100000] [--rounds 3] [--quick]`)
+    process.exit(2)
+  }
+  figures.push(...(await part(scale)))
+}
+say(`\n${table(figures)}`)

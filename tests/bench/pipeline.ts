@@ -1,0 +1,108 @@
+/** From the first request until everything is visible in store and lake; then one trajectory, and what the lake weighs. */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { batches, type Scale } from './ingest.ts'
+import { duckdbBytes } from './lake-bytes.ts'
+import { baseline, send, startServer, watchMemory, withFolder } from './processes.ts'
+import { getOk, get } from './reads.ts'
+import { type Figure, median, quantile, say, short } from './report.ts'
+import { trajectoryId, type Workload, writeWorkload } from './workload.ts'
+
+const READS = 200
+const GIB = 1024 ** 3
+
+/** Everything acknowledged so far is visible in the store and in a published snapshot. */
+async function visible(port: number): Promise<void> {
+  await Promise.all([getOk(port, '/v1/runs?after=latest&wait=60'), getOk(port, '/v1/snapshots?after=latest&wait=60')])
+}
+
+/** Sends in tenths; the next but one tenth goes out when a tenth is visible. Gives the seconds after which each was. */
+async function through(port: number, { path, events }: Workload): Promise<number[]> {
+  const startedMs = performance.now()
+  const seconds: number[] = []
+  const order = batches(port, path)
+  const tenth = Math.ceil(events / 10 / order.eventsPerRequest) * order.eventsPerRequest
+  let before: Promise<void> = Promise.resolve()
+  const seen = async (): Promise<void> => {
+    await visible(port)
+    seconds.push((performance.now() - startedMs) / 1000)
+  }
+  await send({ ...order, holdEvery: tenth }, async () => {
+    const last = before
+    before = seen()
+    before.catch(() => {})
+    await last
+  })
+  await before
+  await seen()
+  return seconds
+}
+
+async function readTrajectories(port: number, trajectories: number): Promise<number[]> {
+  const took: number[] = []
+  for (let n = 0; n < READS; n++) {
+    const id = trajectoryId('bench', Math.floor((((n * 0.618_033_988_749) % 1) * trajectories)))
+    const startedMs = performance.now()
+    const { status } = await get(port, `/v1/trajectories/${encodeURIComponent(id)}`)
+    took.push(performance.now() - startedMs)
+    if (status !== 200) throw new Error(`trajectory ${id} answered ${status}`)
+  }
+  return took.toSorted((left, right) => left - right)
+}
+
+function bytesIn(folder: string): number {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).reduce((sum, entry) => sum + (entry.isFile() ? statSync(join(entry.parentPath, entry.name)).size : 0), 0)
+}
+
+interface Round {
+  readonly ratio: number
+  readonly rate: number
+  readonly slope: number
+  readonly memory: { readonly all: number; readonly own: number }
+  readonly reads: readonly number[]
+  readonly lakeBytes: number
+}
+
+async function round(work: Workload): Promise<Round> {
+  const parse = await baseline(work.path)
+  return withFolder(async (folder) => {
+    const server = await startServer('stepstore', folder)
+    const memory = watchMemory(server.pid)
+    try {
+      const seconds = await through(server.port, work)
+      const total = seconds.at(-1) ?? Number.NaN
+      const tenths = seconds.slice(0, 10).map((at, index) => work.events / 10 / (at - (seconds[index - 1] ?? 0)))
+      say(`  baseline ${short(parse)}/s; ${short(work.events / total)} events/s; by tenths ${tenths.map(short).join(' ')}`)
+      const reads = await readTrajectories(server.port, work.trajectories)
+      const held = memory.stop()
+      const half = (from: number): number => median(tenths.slice(from, from + 5))
+      const lake = join(folder, 'data/blobs/lake')
+      return { ratio: work.events / total / parse, rate: work.events / total, slope: half(5) / half(0), memory: held, reads, lakeBytes: bytesIn(join(lake, 'steps')) + bytesIn(join(lake, 'tool_calls')) }
+    } finally {
+      memory.stop()
+      await server.stop()
+    }
+  })
+}
+
+/** The whole pipeline, a read of a trajectory out of it, and the bytes of the lake. */
+export async function pipelineFigures({ rounds, steps }: Scale): Promise<Figure[]> {
+  return withFolder(async (folder) => {
+    const work = writeWorkload(join(folder, 'events.ndjson'), 'bench', steps)
+    say(`pipeline: ${work.steps} steps in ${work.events} events, ${Math.round(work.bytes / work.events)} bytes each`)
+    const all: Round[] = []
+    for (let n = 0; n < rounds; n++) all.push(await round(work))
+    const [last] = all.slice(-1)
+    const reads = all.map((one) => quantile(one.reads, 0.5))
+    const duckdb = await duckdbBytes(work.path, folder)
+    const memory = Math.max(...all.map((one) => one.memory.own)) / GIB
+    const mapped = Math.max(...all.map((one) => one.memory.all)) / GIB
+    return [
+      { name: 'visible in store and lake / baseline', value: median(all.map((one) => one.ratio)), target: 0.08, aim: 0.15, detail: `${short(median(all.map((one) => one.rate)))} events/s over ${work.steps} steps` },
+      { name: 'second half / first half', value: median(all.map((one) => one.slope)), target: 0.8, detail: 'the rate of a tenth, in the middle' },
+      { name: 'memory of all processes', value: memory, target: 2.5, better: 'less', unit: ' GiB', detail: `${short(mapped)} GiB with mapped files, counted once for each process` },
+      { name: 'one trajectory, whole', value: median(reads), target: 25, aim: 10, better: 'less', unit: ' ms', detail: `median of ${READS}; p99 ${short(quantile(last?.reads ?? [], 0.99))} ms` },
+      { name: "lake steps + tool_calls / DuckDB's own", value: (last?.lakeBytes ?? 0) / duckdb, target: 1.4, better: 'less', detail: `${short((last?.lakeBytes ?? 0) / 1e6)} MB of ${short(duckdb / 1e6)}` },
+    ]
+  })
+}
