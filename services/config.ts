@@ -123,7 +123,9 @@ function checkNames(environment: Environment): string[] {
       continue
     }
     const ours = Object.keys(SETTINGS)
-    const near = nearest(name, ours.filter((known) => known.startsWith('STEPSTORE_'))) ?? nearest(name.slice(10), ours)
+    const bare = (full: string): string => full.replace(/^STEPSTORE_/, '')
+    const nearBare = nearest(bare(name), ours.map(bare))
+    const near = ours.find((known) => bare(known) === nearBare)
     throw misuse(
       `unknown setting ${name.slice(0, 80)}`,
       near === undefined ? `the settings are ${ours.join(', ')}` : `did you mean ${near}? Rename it, or unset ${name.slice(0, 80)}`,

@@ -24,7 +24,10 @@ export const TABLES_READ = ['trajectories', 'scores', 'runs', 'steps', 'items', 
 /** Tables whose files are left out by the run that is asked for. Every row of these has the run of its trajectory. */
 const PRUNED_BY_RUN: ReadonlySet<LakeTableName> = new Set(['trajectories', 'steps', 'runs'])
 
-/** Steps that are put together at a time: their messages are in memory all at once, so this bounds it (50,000 of 1.8 KB: about 100 MB). */
+/**
+ * Steps that are put together at a time, as their messages are in memory all at once. 300,000 steps of 1.7 KB as jsonl,
+ * with a limit of 1 GB for the engine: 1.5 GB resident in parts of 50,000, 2.4 GB in one.
+ */
 const STEPS_PER_PART = 50_000
 
 /** Whether a request has to read a file. */
@@ -35,11 +38,11 @@ export function isNeeded(request: DatasetRequest, table: LakeTableName, file: La
 /** `run_id` and `trajectory_id` are ordered by their bytes. */
 const ORDER = 'run_id NULLS LAST, trajectory_id'
 
-function keptStatement({ limit, seed }: DatasetRequest): string {
+function keptStatement({ limit, seed }: DatasetRequest, stepsPerPart: number): string {
   const order = seed === undefined ? ORDER : `md5(${sqlText(`${seed}:`)} || trajectory_id), trajectory_id`
   const kept = `SELECT * EXCLUDE (left_out) FROM candidates WHERE left_out IS NULL${limit === undefined ? '' : ` ORDER BY ${order} LIMIT ${limit}`}`
   return `CREATE TEMP TABLE kept AS
-    SELECT *, CAST((sum(n_steps_seen + 1) OVER (ORDER BY ${ORDER} ROWS UNBOUNDED PRECEDING) - 1) // ${STEPS_PER_PART} AS BIGINT) AS part FROM (${kept})`
+    SELECT *, CAST((sum(n_steps_seen + 1) OVER (ORDER BY ${ORDER} ROWS UNBOUNDED PRECEDING) - 1) // ${stepsPerPart} AS BIGINT) AS part FROM (${kept})`
 }
 
 function list(columns: readonly string[], from: string): string {
@@ -108,14 +111,14 @@ function copyStatement(format: FormatName, columns: Readonly<Record<string, stri
 }
 
 /** Compiles a request. `files` are those that `isNeeded` keeps. */
-export function compile(request: DatasetRequest, files: LakeFiles): Compiled {
+export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart = STEPS_PER_PART): Compiled {
   const columns = { ...KEY_COLUMNS, ...RECIPES[request.recipe].columns }
   const rows = (table: LakeTableName) => (files[table] ?? []).reduce((sum, file) => sum + file.rows, 0)
-  const parts = 1 + Math.floor((rows('steps') + rows('trajectories')) / STEPS_PER_PART)
+  const parts = 1 + Math.floor((rows('steps') + rows('trajectories')) / stepsPerPart)
   return {
     prepare: candidateStatements(request, files),
     counts: 'SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out',
-    gather: [keptStatement(request), ...(request.recipe === 'sft' ? sftGather(files, parts) : trajectoriesGather())],
+    gather: [keptStatement(request, stepsPerPart), ...(request.recipe === 'sft' ? sftGather(files, parts) : trajectoriesGather())],
     copy: (output) => copyStatement(request.format, columns, output),
   }
 }

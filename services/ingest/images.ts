@@ -99,18 +99,28 @@ async function missingIds(call: Call, budget: Budget): Promise<string[]> {
   }
 }
 
-/** Makes the handlers. */
-export function imageRoutes(deps: ImagesDeps): ImageRoutes {
-  const { log, blobs, budget } = deps
-  const told = new Set<string>()
-  const tell = async (records: readonly NewRecord[]): Promise<string> => {
-    const position = formatPosition(log.id, await log.append(records))
-    if (told.size > TOLD_MAX) told.clear()
-    for (const { key } of records) told.add(key)
-    return position
-  }
+/** Writes the facts that pictures are there, and remembers which were written. */
+interface Teller {
+  readonly knows: (imageId: string) => boolean
+  /** Resolves with the position when the facts are durable. */
+  readonly tell: (records: readonly NewRecord[]) => Promise<string>
+}
 
-  const put = async (call: Call): Promise<Response> => {
+function teller(log: Log): Teller {
+  const told = new Set<string>()
+  return {
+    knows: (imageId) => told.has(imageId),
+    tell: async (records) => {
+      const position = formatPosition(log.id, await log.append(records))
+      if (told.size > TOLD_MAX) told.clear()
+      for (const { key } of records) told.add(key)
+      return position
+    },
+  }
+}
+
+function putRoute({ blobs, budget }: ImagesDeps, facts: Teller): ImageRoutes['put'] {
+  return async (call) => {
     parameters(call, [])
     const imageId = call.req.param('sha256') ?? ''
     if (!SHA256.test(imageId))
@@ -150,7 +160,7 @@ export function imageRoutes(deps: ImagesDeps): ImageRoutes {
       // The picture comes before the event, so that no event names bytes that are not there. A picture whose event was
       // lost between the two is told when it is put or asked for again.
       const position =
-        created || !told.has(imageId) ? await tell([storedRecord(imageId, mediaType, body.length)]) : undefined
+        created || !facts.knows(imageId) ? await facts.tell([storedRecord(imageId, mediaType, body.length)]) : undefined
       return new Response(JSON.stringify({ image_id: imageId, media_type: mediaType, bytes: body.length }), {
         status: created ? 201 : 200,
         headers: {
@@ -162,13 +172,15 @@ export function imageRoutes(deps: ImagesDeps): ImageRoutes {
       lease.release()
     }
   }
+}
 
-  const missing = async (call: Call): Promise<Response> => {
+function missingRoute({ blobs, budget }: ImagesDeps, facts: Teller): ImageRoutes['missing'] {
+  return async (call) => {
     parameters(call, [])
     const ids = await missingIds(call, budget)
     const absent = new Set<string>()
     const untold: NewRecord[] = []
-    const queue = ids.filter((id) => !told.has(id)).values()
+    const queue = ids.filter((id) => !facts.knows(id)).values()
     const look = async (): Promise<void> => {
       for (const id of queue) {
         const info = await blobs.head(keyOf(id))
@@ -178,9 +190,13 @@ export function imageRoutes(deps: ImagesDeps): ImageRoutes {
       }
     }
     await Promise.all(Array.from({ length: HEADS_AT_ONCE }, look))
-    if (untold.length > 0) await tell(untold)
+    if (untold.length > 0) await facts.tell(untold)
     return Response.json({ missing: ids.filter((id) => absent.has(id)) })
   }
+}
 
-  return { put, missing }
+/** Makes the handlers. */
+export function imageRoutes(deps: ImagesDeps): ImageRoutes {
+  const facts = teller(deps.log)
+  return { put: putRoute(deps, facts), missing: missingRoute(deps, facts) }
 }

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { lockFolder } from '#services/folder-lock.ts'
 import { errorText, type Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import { CHUNK_RECORDS_MAX, encodeChunk, KEY_BYTES_MAX } from './chunk.ts'
-import { lockFolder } from './lmdb-lock.ts'
 import {
   boundsOf,
   chunkKey,
@@ -330,7 +330,7 @@ class Appender {
  */
 export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
   await mkdir(options.folder, { recursive: true })
-  const lock = await lockFolder(options.folder, options.clock())
+  const unlock = lockFolder(options.folder, options.clock())
   let files: LogFiles | undefined
   let room: Room | undefined
   try {
@@ -356,13 +356,13 @@ export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
       continueAfter: (offsets) => appender.continueAfter(offsets),
       close: async () => {
         await appender.close()
-        lock.release()
+        unlock()
       },
     }
   } catch (error) {
     await files?.root.close()
     await room?.close()
-    lock.release()
+    unlock()
     throw error
   }
 }

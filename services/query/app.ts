@@ -112,7 +112,8 @@ function noSuchRoute(context: Context, served: readonly Route[]): Problem {
   const path = context.req.path
   const parts = path.split('/')
   const filled = served.map((one) => one.path.split('/').map((part, index) => (part.startsWith('{') ? (parts[index] ?? part) : part)).join('/'))
-  const near = nearest(path, filled)
+  // Of equally near ones the first is taken: those with as many parts as were asked for come first.
+  const near = nearest(path, filled.sort((left, right) => Math.abs(left.split('/').length - parts.length) - Math.abs(right.split('/').length - parts.length)))
   return new Problem('not_found', `there is no ${path.slice(0, 120)}`, { hint: near === undefined ? 'see /docs for all routes' : `did you mean ${near}? /docs has all routes` })
 }
 

@@ -77,7 +77,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string): Js
     const path = route.path.replaceAll('+}', '}')
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) }
   }
-  const named = [...NAMED].map(([schema, name]) => [name, referring(schema, true)])
+  const named = [...NAMED].map(([schema, name]) => [name, referring(schema, true)] as const).sort(([left], [right]) => (left < right ? -1 : 1))
   return {
     openapi: '3.1.0',
     info: {

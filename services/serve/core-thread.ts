@@ -47,11 +47,12 @@ async function sharedLog(start: CoreStart, port: MessagePort): Promise<OwnedLog>
 }
 
 async function run(start: CoreStart, port: MessagePort): Promise<void> {
+  const clock = (): Date => new Date()
   const logger = jsonLogger({
     program: 'core',
     level: start.config.logLevel,
     write: (line) => void process.stderr.write(line),
-    now: () => new Date(),
+    now: clock,
   })
   const stopping = new Promise<void>((resolve) => {
     port.on('message', (message: ToCore) => {
@@ -65,6 +66,7 @@ async function run(start: CoreStart, port: MessagePort): Promise<void> {
     log,
     blobs,
     logger,
+    clock,
     publicUrl: start.publicUrl,
     scratchDir: start.scratchDir,
     onRebuild: (progress) => post(port, { kind: 'rebuild', progress }),

@@ -58,7 +58,7 @@ async function boundsOf(config: Config): Promise<{ id: string; bounds: readonly 
 
 function holder(folder: string): string | undefined {
   try {
-    lockFolder(folder, 'doctor')()
+    lockFolder(folder, new Date())()
     return undefined
   } catch (error) {
     return error instanceof Problem ? error.message : String(error)

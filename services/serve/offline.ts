@@ -27,7 +27,7 @@ export async function openOffline({ config, write, clock, onRebuild }: ServeOpti
   const scratchDir = join(config.dataDir, 'scratch')
   await mkdir(scratchDir, { recursive: true })
   try {
-    const world = await openWorld({ config, log, blobs, logger, publicUrl: config.publicUrl ?? config.url, scratchDir, onRebuild })
+    const world = await openWorld({ config, log, blobs, logger, clock, publicUrl: config.publicUrl ?? config.url, scratchDir, onRebuild })
     return {
       fetch: world.fetch,
       close: async () => {

@@ -35,7 +35,7 @@ export async function rebuildOffline(what: 'projection' | 'catalog', options: Se
     await emptied(what, options, logger)
     const scratchDir = join(config.dataDir, 'scratch')
     await mkdir(scratchDir, { recursive: true })
-    const world = await openWorld({ config, log, blobs, logger, publicUrl: config.url, scratchDir, onRebuild: options.onRebuild })
+    const world = await openWorld({ config, log, blobs, logger, clock, publicUrl: config.url, scratchDir, onRebuild: options.onRebuild })
     try {
       const ends: Offsets = new Map((await log.bounds()).map(({ end }, partition) => [partition, end]))
       await folded(world, ends, options)
@@ -51,8 +51,8 @@ export async function rebuildOffline(what: 'projection' | 'catalog', options: Se
 }
 
 /** Empties what is to be made again; the catalog is restored at once from its records in blobs. */
-async function emptied(what: 'projection' | 'catalog', { config }: ServeOptions, logger: Logger): Promise<void> {
-  const store = await openStore(config.store, { logger, onDoubt: () => {} })
+async function emptied(what: 'projection' | 'catalog', { config, clock }: ServeOptions, logger: Logger): Promise<void> {
+  const store = await openStore(config.store, { logger, clock, onDoubt: () => {} })
   try {
     if (what === 'projection') return await emptyProjections(store)
     await store.transaction(async ({ db }) => {

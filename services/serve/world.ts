@@ -25,6 +25,7 @@ export interface WorldOptions {
   readonly log: Log
   readonly blobs: Blobs
   readonly logger: Logger
+  readonly clock: () => Date
   /** The base of the URLs that are handed out. */
   readonly publicUrl: string
   /** A folder for files that are being made; safe to delete while nothing runs. */
@@ -66,11 +67,12 @@ export async function openWorld(options: WorldOptions): Promise<World> {
 }
 
 async function wired(options: WorldOptions, opened: (() => Promise<void>)[], close: () => Promise<void>): Promise<World> {
-  const { config, log, blobs, logger, publicUrl, scratchDir, onRebuild } = options
-  const clock = (): number => Date.now()
+  const { config, log, blobs, logger, clock, publicUrl, scratchDir, onRebuild } = options
+  const now = (): number => clock().getTime()
   let doubt = await lostStore(config, log)
   const store = await openStore(config.store, {
     logger,
+    clock,
     onDoubt: (reason) => {
       doubt = reason
     },
@@ -84,7 +86,7 @@ async function wired(options: WorldOptions, opened: (() => Promise<void>)[], clo
   const history: NonNullable<Parameters<typeof startProject>[0]['history']> = (partition, fromOffset) => lakeRecordsFrom(reader, partition, fromOffset, HISTORY)
   const project = await startProject({ log, store, logger, history, onRebuild, doubt })
   opened.push(() => project.stop())
-  const archive = await startArchive({ log, logPlace: config.log, store, blobs, lake: cuts, project, logger, clock })
+  const archive = await startArchive({ log, logPlace: config.log, store, blobs, lake: cuts, project, logger, clock: now })
   opened.push(() => archive.stop())
   const builtDir = join(scratchDir, 'built')
   await mkdir(builtDir, { recursive: true })
@@ -94,13 +96,14 @@ async function wired(options: WorldOptions, opened: (() => Promise<void>)[], clo
     reach: (offsets, timeoutMs, signal) => archive.reach(offsets, timeoutMs, signal),
     runCopy: (request, copyOptions) => lake.copy(request, copyOptions),
     logger,
-    clock,
+    clock: now,
     scratchDir: builtDir,
   })
   opened.push(() => made.close())
   const source = verifySource({ log, store, blobs, lake, archive })
   const app = queryApp({
-    store, log, blobs, project, archive, logger, clock, publicUrl,
+    store, log, blobs, project, archive, logger, publicUrl,
+    clock: now,
     datasets: made,
     lakeRecords: (places) => lakeRecords(reader, places),
     verify: () => verify(source),

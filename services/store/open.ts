@@ -8,8 +8,15 @@ export interface StorePlace {
   readonly folder: string
 }
 
-/** Opens the store. Throws what the adapter throws: `store_in_use`, `newer_data`. `onDoubt` as the adapter says. */
-export async function openStore(place: StorePlace, options: { readonly logger: Logger; readonly onDoubt: (reason: string) => void }): Promise<Store> {
+export interface StoreOptions {
+  readonly logger: Logger
+  readonly clock: () => Date
+  /** Told why what was there could not be trusted and is gone. */
+  readonly onDoubt: (reason: string) => void
+}
+
+/** Opens the store. Throws what the adapter throws: `store_in_use`, `newer_data`. */
+export async function openStore(place: StorePlace, options: StoreOptions): Promise<Store> {
   const { pgliteStore } = await import('./pglite.ts')
-  return pgliteStore({ folder: place.folder, ...options })
+  return pgliteStore({ folder: place.folder, clock: () => new Date(), ...options })
 }

@@ -1,5 +1,5 @@
 /** The store of one machine: Postgres in this process (PGlite). A read model that can be folded again, never the log. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite, type Transaction as PgliteTransaction } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect } from 'kysely'
@@ -15,6 +15,7 @@ export interface PgliteOptions {
   /** The folder; undefined keeps everything in memory. */
   readonly folder?: string | undefined
   readonly logger: Logger
+  readonly clock: () => Date
   /** Told when what was there had to be thrown away, with the reason. The projections then fold the log again. */
   readonly onDoubt?: (reason: string) => void
 }
@@ -26,8 +27,7 @@ export interface PgliteOptions {
 export async function pgliteStore(options: PgliteOptions): Promise<Store> {
   const { folder } = options
   if (folder === undefined) return fromPglite(await PGlite.create('memory://'), () => {})
-  mkdirSync(folder, { recursive: true })
-  const unlock = lockFolder(folder, 'stepstore')
+  const unlock = lockFolder(folder, options.clock())
   try {
     const { doubt, closeWell } = openUnsynced(folder, 'pg')
     if (doubt !== undefined) options.onDoubt?.(doubt)

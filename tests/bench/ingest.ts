@@ -1,6 +1,6 @@
 /** How fast events are taken: in batches, and one at a time beside a server that does only what it must. */
 import { join } from 'node:path'
-import { baseline, send, withFolder, withServer, type Running, type ServerKind } from './processes.ts'
+import { baseline, cpuSeconds, send, withFolder, withServer, type Running, type ServerKind } from './processes.ts'
 import { type Figure, median, quantile, say, short } from './report.ts'
 import type { SendOrder, Sent } from './sender.ts'
 import { writeWorkload } from './workload.ts'
@@ -31,15 +31,24 @@ export async function batchFigures({ rounds, steps }: Scale): Promise<Figure[]> 
   return withFolder(async (folder) => {
     const { path, events, bytes } = writeWorkload(join(folder, 'events.ndjson'), 'bench', Math.min(steps, 60_000))
     say(`ingest: ${events} events of ${Math.round(bytes / events)} bytes in batches of ${BATCH_EVENTS}, ${BATCH_CONNECTIONS} connections`)
-    const measured: { alone: number; among: number; parse: number; sent: number }[] = []
+    const measured: { alone: number; among: number; parse: number; sent: number; cpu: number }[] = []
     for (let round = 0; round < rounds; round++) {
       const parse = await baseline(path)
-      const ratio = async (kind: ServerKind): Promise<number> => rate(await withServer(kind, ({ port }) => send(batches(port, path))))
-      const [sent, among] = [await ratio('ingest'), await ratio('stepstore')]
-      measured.push({ alone: sent / parse, among: among / parse, parse, sent })
+      let cpu = 0
+      const taken = (kind: ServerKind): Promise<number> =>
+        withServer(kind, async ({ port, pid }) => {
+          const before = cpuSeconds(pid)
+          const sent = await send(batches(port, path))
+          cpu = ((cpuSeconds(pid) - before) / events) * 1e6
+          return rate(sent)
+        })
+      const among = await taken('stepstore')
+      const sent = await taken('ingest')
+      measured.push({ alone: sent / parse, among: among / parse, parse, sent, cpu })
       say(`  baseline ${short(parse)}/s, ingest ${short(sent)}/s, beside project and archive ${short(among)}/s`)
     }
-    const detail = `${short(median(measured.map((one) => one.sent)))} events/s of ${short(median(measured.map((one) => one.parse)))}`
+    const of = (name: 'sent' | 'parse' | 'cpu'): number => median(measured.map((one) => one[name]))
+    const detail = `${short(of('sent'))} events/s of ${short(of('parse'))}, ${short(of('cpu'))} µs of processor each`
     return [
       { name: 'ingest, batches of 200 / baseline', value: median(measured.map((one) => one.alone)), target: 0.25, aim: 0.4, detail },
       { name: 'the same beside project and archive', value: median(measured.map((one) => one.among)), detail: 'the whole server on the same cores' },

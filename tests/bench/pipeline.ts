@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { batches, type Scale } from './ingest.ts'
 import { duckdbBytes } from './lake-bytes.ts'
-import { baseline, send, startServer, watchMemory, withFolder } from './processes.ts'
+import { baseline, cpuSeconds, send, startServer, watchMemory, withFolder } from './processes.ts'
 import { getOk, get } from './reads.ts'
 import { type Figure, median, quantile, say, short } from './report.ts'
 import { trajectoryId, type Workload, writeWorkload } from './workload.ts'
@@ -55,6 +55,7 @@ function bytesIn(folder: string): number {
 }
 
 interface Round {
+  readonly cpu: number
   readonly ratio: number
   readonly rate: number
   readonly slope: number
@@ -71,13 +72,14 @@ async function round(work: Workload): Promise<Round> {
     try {
       const seconds = await through(server.port, work)
       const total = seconds.at(-1) ?? Number.NaN
+      const cpu = (cpuSeconds(server.pid) / work.events) * 1e6
       const tenths = seconds.slice(0, 10).map((at, index) => work.events / 10 / (at - (seconds[index - 1] ?? 0)))
-      say(`  baseline ${short(parse)}/s; ${short(work.events / total)} events/s; by tenths ${tenths.map(short).join(' ')}`)
+      say(`  baseline ${short(parse)}/s; ${short(work.events / total)} events/s; ${short(cpu)} µs of processor each; by tenths ${tenths.map(short).join(' ')}`)
       const reads = await readTrajectories(server.port, work.trajectories)
       const held = memory.stop()
       const half = (from: number): number => median(tenths.slice(from, from + 5))
       const lake = join(folder, 'data/blobs/lake')
-      return { ratio: work.events / total / parse, rate: work.events / total, slope: half(5) / half(0), memory: held, reads, lakeBytes: bytesIn(join(lake, 'steps')) + bytesIn(join(lake, 'tool_calls')) }
+      return { cpu, ratio: work.events / total / parse, rate: work.events / total, slope: half(5) / half(0), memory: held, reads, lakeBytes: bytesIn(join(lake, 'steps')) + bytesIn(join(lake, 'tool_calls')) }
     } finally {
       memory.stop()
       await server.stop()
@@ -98,7 +100,7 @@ export async function pipelineFigures({ rounds, steps }: Scale): Promise<Figure[
     const memory = Math.max(...all.map((one) => one.memory.own)) / GIB
     const mapped = Math.max(...all.map((one) => one.memory.all)) / GIB
     return [
-      { name: 'visible in store and lake / baseline', value: median(all.map((one) => one.ratio)), target: 0.08, aim: 0.15, detail: `${short(median(all.map((one) => one.rate)))} events/s over ${work.steps} steps` },
+      { name: 'visible in store and lake / baseline', value: median(all.map((one) => one.ratio)), target: 0.08, aim: 0.15, detail: `${short(median(all.map((one) => one.rate)))} events/s over ${work.steps} steps, ${short(median(all.map((one) => one.cpu)))} µs of processor each` },
       { name: 'second half / first half', value: median(all.map((one) => one.slope)), target: 0.8, detail: 'the rate of a tenth, in the middle' },
       { name: 'memory of all processes', value: memory, target: 2.5, better: 'less', unit: ' GiB', detail: `${short(mapped)} GiB with mapped files, counted once for each process` },
       { name: 'one trajectory, whole', value: median(reads), target: 25, aim: 10, better: 'less', unit: ' ms', detail: `median of ${READS}; p99 ${short(quantile(last?.reads ?? [], 0.99))} ms` },

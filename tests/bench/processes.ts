@@ -124,3 +124,15 @@ export function watchMemory(pid: number): { stop(): { all: number; own: number }
     },
   }
 }
+
+/** Processor seconds that a process and its descendants have used. A child that has ended is counted with its parent. */
+export function cpuSeconds(pid: number): number {
+  return descendants(pid).reduce((sum, each) => {
+    try {
+      const fields = readFileSync(`/proc/${each}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+      return sum + [11, 12, 13, 14].reduce((ticks, field) => ticks + Number(fields[field]), 0) / 100
+    } catch {
+      return sum
+    }
+  }, 0)
+}

@@ -72,10 +72,10 @@ class Connection {
     this.#answer = this.#answer.length === 0 ? piece : Buffer.concat([this.#answer, piece])
     const headEnd = this.#answer.indexOf(HEAD_END)
     if (headEnd < 0) return
-    const head = this.#answer.latin1Slice(0, headEnd)
+    const head = this.#answer.toString('latin1', 0, headEnd)
     const length = /content-length: *(\d+)/i.exec(head)?.[1]
     const isChunked = /transfer-encoding: *chunked/i.test(head)
-    const whole = isChunked ? this.#answer.subarray(-5).latin1Slice() === '0\r\n\r\n' : this.#answer.length >= headEnd + 4 + Number(length ?? 0)
+    const whole = isChunked ? this.#answer.toString('latin1', this.#answer.length - 5) === '0\r\n\r\n' : this.#answer.length >= headEnd + 4 + Number(length ?? 0)
     if (!whole) return
     this.#answer = Buffer.alloc(0)
     this.#waiting?.resolve(Number(head.slice(9, 12)))

@@ -29,7 +29,7 @@ function textMaker(seed: number): (chars: number) => string {
       state ^= state << 5
       for (let letter = 0; letter < 6; letter++) letters[at + letter] = LETTERS[(state >>> (letter * 5)) & 31] ?? 32
     }
-    return letters.latin1Slice(0, chars)
+    return letters.toString('latin1', 0, chars)
   }
 }
 

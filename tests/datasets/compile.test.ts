@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { compile, type TABLES_READ } from '#services/datasets/compile.ts'
 import type { DatasetRequest } from '#services/datasets/request.ts'
 import type { Manifest } from '#services/datasets/manifest.ts'
 import { everything, smallLake, trajectory, type SmallLake } from './small-lake.ts'
@@ -61,6 +62,23 @@ describe('sft', () => {
         loss_mask: [0, 0, 1, 0, 1], images: ['a'.repeat(64)], tools: '[{"type":"function"}]', reward: 1, correct: true,
       }),
     ])
+  })
+
+  it('has the same rows in the same order when it is gathered in many parts', async () => {
+    lake = await smallLake()
+    const ids = Array.from({ length: 9 }, (_, index) => `t${index}`)
+    await lake.add({
+      trajectories: ids.map((id, index) => trajectory({ trajectory_id: id, run_id: `r${index % 2}`, n_steps: index % 4 })),
+      steps: ids.flatMap((id, index) => Array.from({ length: index % 4 }, (_, step) => ({ run_id: `r${index % 2}`, trajectory_id: id, step_index: step, raw_output: `${id}/${step}` }))),
+    })
+    const { rows } = await built(sft)
+    expect(rows).toHaveLength(9)
+    const local = async (table: (typeof TABLES_READ)[number]) =>
+      Promise.all((await lake.catalog.filesAt(table, 1)).map(async (file) => ({ ...file, localPath: await lake.blobs.localPath(file.path) })))
+    const { prepare, counts, gather, copy } = compile(sft, { trajectories: await local('trajectories'), steps: await local('steps') }, 3)
+    const output = await lake.blobs.localPath((await lake.catalog.filesAt('steps', 1))[0]?.path ?? '')
+    await lake.runCopy({ prepare, counts, write: { gather, copy: copy(`${output}.again`) } }, { signal: new AbortController().signal })
+    expect(await lake.query(`SELECT * FROM read_parquet('${output}.again')`)).toEqual(rows)
   })
 
   it('reads the calls of a prompt in either form, and arguments that were sent as text', async () => {

@@ -19,7 +19,7 @@ let postgres: RealPostgres
 let stores: { readonly pglite: Store; readonly postgres: Store }
 beforeAll(async () => {
   postgres = await realPostgres()
-  store = await pgliteStore({ logger: silent })
+  store = await pgliteStore({ clock: () => new Date(), logger: silent })
   stores = { pglite: store, postgres: await postgresStoreForTests(postgres.url('postgres')) }
 }, 120_000)
 afterAll(async () => {

@@ -36,8 +36,8 @@ const NO_ARCHIVE: ArchiveView = { newest: undefined, reach: () => Promise.resolv
 export async function queryWorld(options: { readonly key?: string; readonly archive?: ArchiveView } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-query-'))
   const log: MemoryLog = memoryLog()
-  const store = await pgliteStore({ logger: silent })
-  const blobs = directoryBlobs({ folder })
+  const store = await pgliteStore({ clock: () => new Date(), logger: silent })
+  const blobs = await directoryBlobs({ folder })
   const project = await startProject({ log, store, logger: silent })
   const errors: string[] = []
   const app = queryApp({

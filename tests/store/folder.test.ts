@@ -16,22 +16,21 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the lock of a folder', () => {
-  it('lets a second opener know who holds it, and is free after it is given back', () => {
-    const unlock = lockFolder(folder, 'first')
-    expect(() => lockFolder(folder, 'second')).toThrow(expect.objectContaining({ code: 'store_in_use', message: expect.stringContaining(String(process.pid)) as unknown }))
+  it('tells a second opener who holds it, and is free after it is given back', () => {
+    const unlock = lockFolder(folder, new Date())
+    expect(() => lockFolder(folder, new Date())).toThrow(expect.objectContaining({ code: 'store_in_use', message: expect.stringContaining(String(process.pid)) as unknown }))
     unlock()
-    lockFolder(folder, 'second')()
+    lockFolder(folder, new Date())()
   })
 
-  it('is taken over from a process that is gone, also where its pid is in use again', async () => {
-    const child = spawn(process.execPath, ['-e', ''])
-    await new Promise((resolve) => child.once('exit', resolve))
-    writeFileSync(join(folder, 'lock.json'), JSON.stringify({ pid: child.pid, started: '1', program: 'gone' }))
-    lockFolder(folder, 'next')()
-    writeFileSync(join(folder, 'lock.json'), JSON.stringify({ pid: process.pid, started: '1', program: 'an older process with our pid' }))
-    lockFolder(folder, 'next')()
-    writeFileSync(join(folder, 'lock.json'), 'half a li')
-    lockFolder(folder, 'next')()
+  it('is held against another process, and is free the moment that process is killed', async () => {
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', `import { lockFolder } from '#services/folder-lock.ts'; lockFolder(${JSON.stringify(folder)}, new Date()); console.log('held'); setInterval(() => {}, 1000)`])
+    await new Promise((resolve) => holder.stdout.once('data', resolve))
+    expect(() => lockFolder(folder, new Date())).toThrow(expect.objectContaining({ code: 'store_in_use', details: { pid: holder.pid } }))
+    const ended = new Promise((resolve) => holder.once('exit', resolve))
+    holder.kill('SIGKILL')
+    await ended
+    lockFolder(folder, new Date())()
   })
 })
 
@@ -62,16 +61,16 @@ describe('files that are not synced', () => {
 
 describe('the embedded store', () => {
   it('cannot be opened twice, keeps its rows over a close, and starts again when its files are spoilt', { timeout: 120_000 }, async () => {
-    const store = await pgliteStore({ folder, logger: silent })
-    await expect(pgliteStore({ folder, logger: silent })).rejects.toMatchObject({ code: 'store_in_use' })
+    const store = await pgliteStore({ folder, clock: () => new Date(), logger: silent })
+    await expect(pgliteStore({ folder, clock: () => new Date(), logger: silent })).rejects.toMatchObject({ code: 'store_in_use' })
     await store.db.insertInto('meta').values({ name: 'kept', value: 'yes' }).execute()
     await store.close()
-    const again = await pgliteStore({ folder, logger: silent })
+    const again = await pgliteStore({ folder, clock: () => new Date(), logger: silent })
     expect(await again.db.selectFrom('meta').select('value').where('name', '=', 'kept').executeTakeFirst()).toEqual({ value: 'yes' })
     await again.close()
     writeFileSync(join(folder, 'pg', 'global', 'pg_control'), 'spoilt')
     const doubts: string[] = []
-    const third = await pgliteStore({ folder, logger: silent, onDoubt: (reason) => doubts.push(reason) })
+    const third = await pgliteStore({ folder, clock: () => new Date(), logger: silent, onDoubt: (reason) => doubts.push(reason) })
     expect(doubts).toEqual(['its files could not be opened'])
     expect(await third.db.selectFrom('meta').selectAll().execute()).toEqual([])
     await third.close()

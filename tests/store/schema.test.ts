@@ -52,7 +52,7 @@ const definedKeys = Object.fromEntries(Object.entries(TABLES).map(([name, { key 
 
 describe('the schema', () => {
   it('is what the definitions say, on PGlite', { timeout: 60_000 }, async () => {
-    const store = await pgliteStore({ logger: silent })
+    const store = await pgliteStore({ clock: () => new Date(), logger: silent })
     expect(await columnsOf(store.db)).toEqual(defined)
     expect(await keysOf(store.db)).toEqual(definedKeys)
     await store.close()

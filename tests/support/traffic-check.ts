@@ -144,7 +144,7 @@ export async function checkFiles(world: World, traffic: Traffic, lake: ReadonlyM
 }
 
 async function checkStore(world: World, held: ReadonlyMap<string, readonly LogRecord[]>, traffic: Traffic, duplicates: number): Promise<void> {
-  const store = await pgliteStore({ folder: join(world.dataDir, 'store'), logger: silent, onDoubt: (reason) => expect.unreachable(reason) })
+  const store = await pgliteStore({ folder: join(world.dataDir, 'store'), clock: () => new Date(), logger: silent, onDoubt: (reason) => expect.unreachable(reason) })
   try {
     const steps = await store.db.selectFrom('steps').select(['trajectory_id', 'step_index', 'offset']).orderBy('trajectory_id').orderBy('step_index').execute()
     const firsts = [...traffic.rollouts.values()].flatMap(({ trajectoryId, events, texts }) =>
