@@ -89,7 +89,7 @@ async function addedBy(client: Client, played: Played, before: string): Promise<
   let cursor: string | undefined
   do {
     if (cursor !== undefined) query.set('cursor', cursor)
-    const answer = fields(await client.get(`/v1/verdicts?${query}`))
+    const answer = fields(await client.get(`/v1/verdicts?${query.toString()}`))
     const counts = fields(answer['counts'])
     known += numberOf(counts['duplicate']) + numberOf(counts['conflict']) + numberOf(counts['unreadable'])
     cursor = textOf(answer['next'])

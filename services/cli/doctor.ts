@@ -32,13 +32,13 @@ export const doctor: Command = {
     options: {},
     examples: ['stepstore doctor'],
   },
-  run: async ({ config, json, terminal }) => {
+  run: async ({ config, json, now, terminal }) => {
     const settings = config()
     const { inspectDataFolder } = await import('#services/serve/inspect.ts')
     const server = client({ url: settings.url, key: settings.key })
     const findings: Finding[] = []
     const state = (await server.isThere()) ? await stateOf(server, findings) : undefined
-    const inspection = await inspectDataFolder(settings)
+    const inspection = await inspectDataFolder(settings, new Date(now()))
     const versions = versionsOf()
     findings.push(...versionFindings(versions), ...folderFindings(inspection, settings, state !== undefined), ...nameFindings(settings))
     if (json) {

@@ -190,7 +190,7 @@ async function verdictsOf(server: Client, from: string | undefined, { position, 
       if (from !== undefined) query.set('from', from)
       if (source !== undefined) query.set('source', source)
       if (cursor !== undefined) query.set('cursor', cursor)
-      const answer = await patient(server, `/v1/verdicts?${query}`, () => progress.show('  waiting until everything is judged'))
+      const answer = await patient(server, `/v1/verdicts?${query.toString()}`, () => progress.show('  waiting until everything is judged'))
       const counts = fields(answer['counts'])
       duplicates += numberOf(counts['duplicate'])
       conflicts += numberOf(counts['conflict'])

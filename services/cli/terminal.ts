@@ -1,4 +1,5 @@
 /** Writing to a terminal: colour where it is wanted, aligned tables, one line of progress that is drawn again. */
+import { stripVTControlCharacters } from 'node:util'
 
 /** The program's two outputs. Results go to `out`, everything said on the way to `err`. */
 export interface Terminal {
@@ -9,14 +10,7 @@ export interface Terminal {
   readonly paint: Paint
 }
 
-export interface Paint {
-  bold(text: string): string
-  dim(text: string): string
-  green(text: string): string
-  yellow(text: string): string
-  red(text: string): string
-  blue(text: string): string
-}
+export type Paint = Readonly<Record<'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'blue', (text: string) => string>>
 
 const wrap = (on: boolean, start: number, end: number) => (text: string): string => (on ? `\u001b[${start}m${text}\u001b[${end}m` : text)
 
@@ -31,8 +25,8 @@ export function paint(colour: boolean): Paint {
   }
 }
 
-/** How wide a text is when printed: colour takes no room. Our tables hold narrow letters only. */
-const printedWidth = (text: string): number => [...text.replaceAll(/\u001b\[\d+m/g, '')].length
+/** How wide a text is when printed: colour takes no room. Our tables hold narrow letters of one code unit. */
+const printedWidth = (text: string): number => stripVTControlCharacters(text).length
 
 export interface Column {
   readonly head: string

@@ -1,6 +1,29 @@
 /** Whether two contents are the same, whatever the order of their keys: a canonical text and its hash. */
 import { hash } from 'node:crypto'
 
+interface Order {
+  readonly given: readonly string[]
+  readonly sorted: readonly string[]
+}
+
+/** Orders of keys that were sorted already, by the number of keys: events of a producer have few. */
+const orders: Order[][] = []
+const ORDERS_MAX = 8
+const KEYS_REMEMBERED_MAX = 64
+
+/** The keys of an object, sorted. */
+function sortedKeys(fields: object): readonly string[] {
+  const given = Object.keys(fields)
+  if (given.length < 2) return given
+  if (given.length > KEYS_REMEMBERED_MAX) return given.sort()
+  const known = (orders[given.length] ??= [])
+  const found = known.find((order) => order.given.every((key, index) => key === given[index]))
+  if (found !== undefined) return found.sorted
+  const sorted = given.toSorted()
+  if (known.length < ORDERS_MAX) known.push({ given, sorted })
+  return sorted
+}
+
 /**
  * A text that is equal for two JSON values exactly where they are equal as JSON: keys sorted, strings with their length
  * in front instead of escapes (5.2 µs for an event of 1.9 KB, where sorted JSON text took 11.7 µs).
@@ -26,7 +49,7 @@ export function canonicalText(value: unknown): string {
   }
   const fields = value as Record<string, unknown>
   let text = '{'
-  for (const key of Object.keys(fields).sort()) {
+  for (const key of sortedKeys(fields)) {
     const field = fields[key]
     if (field !== undefined) text += `${key.length}:${key}${canonicalText(field)}`
   }

@@ -64,19 +64,29 @@ function wellFormed(value: unknown): boolean {
   return Object.entries(value).every(([key, field]) => key.isWellFormed() && wellFormed(field))
 }
 
+/**
+ * Counts quotes that stand before a colon and are not escaped. Each key has one; a string that begins with a colon has
+ * one too. So the count is never too low. (Going from colon to colon takes half the time of going from quote to quote.)
+ */
+function countQuotesBeforeColons(text: string): number {
+  let quotes = 0
+  for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) {
+    let before = at - 1
+    while (text.charCodeAt(before) <= 32) before -= 1
+    if (text.charCodeAt(before) !== 34) continue
+    let slashes = 0
+    while (text.charCodeAt(before - 1 - slashes) === 92) slashes += 1
+    if (slashes % 2 === 0) quotes += 1
+  }
+  return quotes
+}
+
 /** The first fault of `text` and of the value it was parsed to, or undefined. */
 export function shapeFault(text: string, value: unknown): ShapeFault | undefined {
   const keys = countKeys(value, 0)
   if (keys === TOO_DEEP) return 'too_deep'
   if (keys === NOT_FINITE) return 'not_finite'
-  // A quote before a colon may also stand inside a string, so this count is never too low: equal means no key came twice.
-  let quotesBeforeColons = 0
-  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) {
-    let next = at + 1
-    while (text.charCodeAt(next) <= 32) next += 1
-    if (text.charCodeAt(next) === 58) quotesBeforeColons += 1
-  }
-  if (quotesBeforeColons !== keys && countKeysInText(text) !== keys) return 'duplicate_key'
+  if (countQuotesBeforeColons(text) !== keys && countKeysInText(text) !== keys) return 'duplicate_key'
   if (text.includes('\\u') && !wellFormed(value)) return 'lone_surrogate'
   return undefined
 }

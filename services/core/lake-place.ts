@@ -13,6 +13,8 @@ export interface Place {
   readonly partition: number
   readonly offset: number
   readonly appendedAtMs: number
+  /** The same as an instant, where it is known already: records of one append share it. */
+  readonly appendedAt?: string
   /** The hash of the content of the event, where it is known already. */
   readonly contentHash?: string
 }
@@ -25,8 +27,7 @@ export interface PlaceColumns {
   readonly dt: string
 }
 
-export function placeColumns({ partition, offset, appendedAtMs }: Place): PlaceColumns {
-  const appendedAt = instantFromMs(appendedAtMs)
+export function placeColumns({ partition, offset, appendedAtMs, appendedAt = instantFromMs(appendedAtMs) }: Place): PlaceColumns {
   return { partition, offset, appended_at: appendedAt, dt: appendedAt.slice(0, 10) }
 }
 

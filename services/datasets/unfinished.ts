@@ -35,7 +35,7 @@ export function unfinishedStatements(files: LakeFiles): string[] {
     WHERE trajectory_id IS NOT NULL AND verdict IN ('accepted', 'conflict')
       AND NOT EXISTS (SELECT 1 FROM ${relation('trajectories', files, ['trajectory_id'])} t WHERE t.trajectory_id = e.trajectory_id)
     GROUP BY trajectory_id
-    HAVING count(*) FILTER (verdict = 'accepted' AND type IN ('trajectory.started', 'step.recorded')) > 0`,
+    HAVING count(*) FILTER (verdict = 'accepted') > 0`,
     `CREATE TEMP TABLE unfinished_starts AS
     WITH starts AS MATERIALIZED (
       SELECT u.trajectory_id, CASE WHEN json_exists(headers, '$.ce_type') THEN decode(raw)::JSON ELSE decode(raw)::JSON -> '$.data' END AS data

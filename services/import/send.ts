@@ -53,7 +53,7 @@ class HttpSender implements Sender {
   #batch: Uint8Array[] = []
   #batchBytes = 0
   readonly #underWay = new Set<Promise<void>>()
-  #failure: unknown
+  #failure: Error | undefined
   #log: string | undefined
   #offsets: Offsets = new Map()
   #lastSuccessMs: number
@@ -90,7 +90,7 @@ class HttpSender implements Sender {
     this.#throwFailure()
     const work = this.#sendAll(batch)
       .catch((error: unknown) => {
-        this.#failure ??= error
+        this.#failure ??= error instanceof Error ? error : new Error(String(error))
       })
       .finally(() => this.#underWay.delete(work))
     this.#underWay.add(work)

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Row } from '#schemas/tables.ts'
 import { readAgain, type ReadEvent } from '#services/core/event-reader.ts'
 import { eventHash, naturalKey } from '#services/core/identity.ts'
+import { instantFromMs } from '#services/core/instant.ts'
 import { placeColumns } from '#services/core/lake-place.ts'
 import { eachLakeRow } from '#services/core/lake-rows.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
@@ -35,11 +36,11 @@ export function eventOf(record: Pick<LogRecord, 'partition' | 'offset' | 'value'
 const idOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
 /** Stages one record and gives the event in it, if it is one. */
-function stageRecord(staging: Staging, record: LogRecord, verdict: Row<'verdicts'> | undefined): ReadEvent | undefined {
+function stageRecord(staging: Staging, record: LogRecord, appendedAt: string, verdict: Row<'verdicts'> | undefined): ReadEvent | undefined {
   const event = verdict?.verdict === 'unreadable' ? undefined : eventOf(record)
   const contentHash = event === undefined ? null : eventHash(event.type, event.data)
   staging.addEvent({
-    ...placeColumns(record),
+    ...placeColumns({ partition: record.partition, offset: record.offset, appendedAtMs: record.appendedAtMs, appendedAt }),
     key: record.key,
     headers: JSON.stringify(record.headers),
     verdict: verdict?.verdict ?? 'accepted',
@@ -52,7 +53,7 @@ function stageRecord(staging: Staging, record: LogRecord, verdict: Row<'verdicts
     raw: record.value,
   })
   if (event === undefined || contentHash === null || verdict !== undefined) return event
-  const place = { partition: record.partition, offset: record.offset, appendedAtMs: record.appendedAtMs, contentHash }
+  const place = { partition: record.partition, offset: record.offset, appendedAtMs: record.appendedAtMs, appendedAt, contentHash }
   eachLakeRow(event, place, (table, row) => staging.add(table, row))
   return event
 }
@@ -62,6 +63,7 @@ export async function stageRecords(log: Log, staging: Staging, request: CutReque
   const verdicts = new Map(request.verdicts.map((verdict) => [placeKey(verdict.partition, verdict.offset), verdict]))
   let records = 0
   let bytes = 0
+  let appended = { ms: 0, at: instantFromMs(0) }
   for (const [partition, end] of request.to) {
     let at = request.from.get(partition) ?? 0
     while (at < end) {
@@ -72,7 +74,8 @@ export async function stageRecords(log: Log, staging: Staging, request: CutReque
       for (const record of batch) {
         if (record.offset >= end) break
         const key = placeKey(partition, record.offset)
-        const event = stageRecord(staging, record, verdicts.get(key))
+        if (record.appendedAtMs !== appended.ms) appended = { ms: record.appendedAtMs, at: instantFromMs(record.appendedAtMs) }
+        const event = stageRecord(staging, record, appended.at, verdicts.get(key))
         if (event !== undefined && wanted.has(key)) wanted.set(key, { event, appendedAtMs: record.appendedAtMs })
         records += 1
         bytes += record.value?.length ?? 0

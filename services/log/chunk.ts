@@ -76,6 +76,11 @@ export function encodeChunk(base: number, appendedAtMs: number, records: readonl
   return bytes
 }
 
+/** The offset of the first record of a chunk, unchecked. */
+export function baseOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(8, true)
+}
+
 /** Looks at the head of a chunk and checks all of its bytes; undefined where they are not what was written. */
 export function openChunk(bytes: Buffer): Chunk | undefined {
   if (bytes.length < ENDS_AT || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0) || bytes.readUInt32LE(4) !== FORMAT)

@@ -2,7 +2,7 @@
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { join } from 'node:path'
 import { Problem } from '#services/problem.ts'
-import { openChunk, recordAt, type Chunk } from './chunk.ts'
+import { baseOf, openChunk, recordAt, type Chunk } from './chunk.ts'
 import type { Bounds, Log, LogRecord, ReadLimit } from './log.ts'
 import { partitionOf } from './murmur2.ts'
 
@@ -72,7 +72,7 @@ export function readInfo(files: LogFiles, folder: string): LogInfo | undefined {
   return info
 }
 
-function lastOf(keys: Iterable<Buffer>): Buffer | undefined {
+function firstOf(keys: Iterable<Buffer>): Buffer | undefined {
   for (const key of keys) return key
   return undefined
 }
@@ -81,11 +81,13 @@ function lastOf(keys: Iterable<Buffer>): Buffer | undefined {
 export function boundsOf(files: LogFiles, info: LogInfo, partition: number): Bounds {
   const holes = info.holes[partition] ?? []
   const range = { start: chunkKey(partition, END_MAX), end: chunkKey(partition, 0), reverse: true, limit: 1 }
-  const lastKey = lastOf(files.chunks.getKeys(range))
+  const lastKey = firstOf(files.chunks.getKeys(range))
   const holeEnd = holes.at(-1)?.[1] ?? 0
   if (lastKey === undefined) return { start: holeEnd, end: holeEnd }
-  const first = firstChunk(files, partition, 0)
-  return { start: first?.base ?? 0, end: Math.max(endOf(lastKey), holeEnd) }
+  const firstKey = firstOf(files.chunks.getKeys({ start: chunkKey(partition, 0), end: chunkKey(partition + 1, 0), limit: 1 }))
+  // Only its base is wanted, so the chunk is neither copied nor checked: bounds are asked for often.
+  const first = firstKey === undefined ? undefined : files.chunks.getBinaryFast(firstKey)
+  return { start: first === undefined ? 0 : baseOf(first), end: Math.max(endOf(lastKey), holeEnd) }
 }
 
 function corrupt(partition: number, offset: number, what: string): Problem {

@@ -110,7 +110,7 @@ const groups = route({
         .select([step.as('train_step'), asNumber(sql`count(*)`).as('n')]).groupBy(step).orderBy(step).limit(query.limit + 1).execute()
       const rows: { train_step: number | null }[] = []
       for (const { from, to } of chunks(steps.slice(0, query.limit))) {
-        const candidates = await groupCandidates(db, query.reward_version, allOf([condition, sql<boolean>`${step} between ${from}::bigint and ${to}::bigint`]))
+        const candidates = await groupCandidates(db, query.reward_version, allOf([condition, sql<boolean>`${step} between ${from}::bigint and ${to}::bigint`]), false)
         for (const [at, here] of [...Map.groupBy(candidates, (candidate) => order(candidate.train_step))].sort(([left], [right]) => left - right)) {
           const trainStep = at === Number.MAX_SAFE_INTEGER ? null : at
           const ids = [...new Set(here.map((candidate) => candidate.group_id))].sort()

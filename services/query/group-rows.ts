@@ -53,18 +53,32 @@ export async function groupKeys(db: Kysely<Database>, filters: TrajectoryFilters
   return [...ofRuns, ...ofNone]
 }
 
-const COLUMNS = [
-  't.trajectory_id', 't.partition', 't.first_offset', 't.rollout_index', 't.status', 't.run_id', 't.item_id', 't.train_step', 't.policy_version', 't.group_size', 't.n_conflicts',
-  'r.group_size as run_group_size', 'score.reward', 'score.correct', 'score.parts', 'score.format_ok',
-] as const
+/** What a candidate is made of, in the order of its list. */
+const FIELDS = {
+  trajectory_id: 't.trajectory_id', partition: 't.partition', first_offset: 't.first_offset', rollout_index: 't.rollout_index', status: 't.status', reward: 'score.reward', correct: 'score.correct',
+  run_id: 't.run_id', group_id: 't.group_id', item_id: 't.item_id', train_step: 't.train_step', policy_version: 't.policy_version', group_size: 't.group_size', run_group_size: 'r.group_size',
+  n_conflicts: 't.n_conflicts',
+} as const
+/** What only an answer with members shows. */
+const SHOWN = { parts: sql`score.parts`, format_ok: sql`score.format_ok`, n_steps: sql`coalesce(t.n_steps, t.n_steps_seen)` } as const
+const NAMES = [...Object.keys(FIELDS), ...Object.keys(SHOWN)]
 
-/** The trajectories that fit the condition and have a group. */
-export async function groupCandidates(db: Kysely<Database>, version: string | undefined, condition: RawBuilder<boolean>): Promise<GroupCandidate[]> {
-  return scoredTrajectories(db, version)
+/**
+ * The trajectories that fit the condition and have a group; with `shown`, all that an answer shows of them. They come
+ * as one JSON text: reading 100,000 rows through the driver took 9 s, this takes 1 s.
+ */
+export async function groupCandidates(db: Kysely<Database>, version: string | undefined, condition: RawBuilder<boolean>, shown = true): Promise<GroupCandidate[]> {
+  const columns = [...Object.values(FIELDS).map((name) => sql.ref(name)), ...(shown ? Object.values(SHOWN) : [])]
+  const found = await scoredTrajectories(db, version)
     .where('t.group_id', 'is not', null)
     .where(condition)
-    .select([...COLUMNS, sql<string>`t.group_id`.as('group_id'), sql<number>`coalesce(t.n_steps, t.n_steps_seen)`.as('n_steps')])
-    .execute()
+    .select(sql<unknown[][] | null>`json_agg(json_build_array(${sql.join(columns)}))`.as('candidates'))
+    .executeTakeFirst()
+  return (found?.candidates ?? []).map((values) => {
+    const candidate = Object.fromEntries(NAMES.map((name, index) => [name, values[index] ?? null]))
+    // JSON has no word for NaN and infinities: Postgres writes them as text.
+    return (typeof candidate['reward'] === 'string' ? { ...candidate, reward: Number(candidate['reward']) } : candidate) as unknown as GroupCandidate
+  })
 }
 
 /** The first value that is there, in log order: what the group says of itself. */

@@ -23,7 +23,7 @@ export interface Inspection {
 }
 
 /** Looks. Never throws: what goes wrong is among the problems. */
-export async function inspectDataFolder(config: Config): Promise<Inspection> {
+export async function inspectDataFolder(config: Config, now: Date): Promise<Inspection> {
   const problems: Problem[] = []
   const tried = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
     try {
@@ -41,7 +41,7 @@ export async function inspectDataFolder(config: Config): Promise<Inspection> {
     freeBytes: await freeBytes(config.dataDir),
     log,
     store: leftAs(config.store.folder),
-    storeHeldBy: (await isThere(config.store.folder)) ? holder(config.store.folder) : undefined,
+    storeHeldBy: (await isThere(config.store.folder)) ? holder(config.store.folder, now) : undefined,
     blobs: (await isThere(config.blobs.folder)) ? 'there' : 'new',
     problems,
   }
@@ -56,9 +56,9 @@ async function boundsOf(config: Config): Promise<{ id: string; bounds: readonly 
   }
 }
 
-function holder(folder: string): string | undefined {
+function holder(folder: string, now: Date): string | undefined {
   try {
-    lockFolder(folder, new Date())()
+    lockFolder(folder, now)()
     return undefined
   } catch (error) {
     return error instanceof Problem ? error.message : String(error)

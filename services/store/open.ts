@@ -18,5 +18,5 @@ export interface StoreOptions {
 /** Opens the store. Throws what the adapter throws: `store_in_use`, `newer_data`. */
 export async function openStore(place: StorePlace, options: StoreOptions): Promise<Store> {
   const { pgliteStore } = await import('./pglite.ts')
-  return pgliteStore({ folder: place.folder, clock: () => new Date(), ...options })
+  return pgliteStore({ folder: place.folder, ...options })
 }

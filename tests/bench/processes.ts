@@ -39,7 +39,7 @@ function argumentsOf(kind: ServerKind, folder: string): string[] {
 
 /** Starts a server on a folder and resolves when it takes events. */
 export async function startServer(kind: ServerKind, folder: string): Promise<Running> {
-  const child = spawn(process.execPath, [...(process.env['BENCH_NODE_OPTIONS'] ?? '').split(' ').filter((word) => word !== ''), ...argumentsOf(kind, folder)], {
+  const child = spawn(process.execPath, [...argumentsOf(kind, folder)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, DATA_DIR: join(folder, 'data'), PORT: '0' },
   })

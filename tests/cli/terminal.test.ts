@@ -1,10 +1,11 @@
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { bar, decimal, paint, progressLine, size, table, type Terminal } from '#services/cli/terminal.ts'
 
 test('a table is aligned, also where cells are coloured', () => {
   const { green } = paint(true)
   const text = table([{ head: 'name' }, { head: 'n', right: true }], [['a', green('1')], ['long', '1,000']], paint(false))
-  expect(text.replaceAll(/\u001b\[\d+m/g, '')).toBe('  name      n\n  a         1\n  long  1,000\n')
+  expect(stripVTControlCharacters(text)).toBe('  name      n\n  a         1\n  long  1,000\n')
 })
 
 test('without colour nothing is painted', () => {
@@ -12,7 +13,7 @@ test('without colour nothing is painted', () => {
 })
 
 test('a bar is as wide as it should be, whatever its share', () => {
-  for (const share of [-1, 0, 0.01, 0.5, 0.99, 1, 2]) expect([...bar(share, 8)]).toHaveLength(8)
+  for (const share of [-1, 0, 0.01, 0.5, 0.99, 1, 2]) expect(bar(share, 8)).toHaveLength(8)
   expect(bar(0.5, 4)).toBe('██··')
   expect(bar(1, 4)).toBe('████')
 })

@@ -1,10 +1,10 @@
+import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DATASET_PARAMETERS, datasetRequest } from '#services/query/dataset-parameters.ts'
 import { parseParameters } from '#services/query/parameters.ts'
 import { buildKey, canonicalQuery, type DatasetRequest } from '#services/datasets/request.ts'
 import { sqlText, sqlValue } from '#services/datasets/sql.ts'
-import { duckdbCopy } from './duckdb-copy.ts'
 import { smallLake, trajectory, type LakeRows } from './small-lake.ts'
 
 function requestOf(query: string): DatasetRequest {
@@ -12,16 +12,16 @@ function requestOf(query: string): DatasetRequest {
 }
 
 describe('values in SQL', () => {
-  let duckdb: Awaited<ReturnType<typeof duckdbCopy>>
+  let duckdb: DuckDBInstance
   beforeAll(async () => {
-    duckdb = await duckdbCopy()
+    duckdb = await DuckDBInstance.create(':memory:')
   })
   afterAll(() => {
-    duckdb.close()
+    duckdb.closeSync()
   })
 
   it('are read back as they were', async () => {
-    const connection = await duckdb.instance.connect()
+    const connection = await duckdb.connect()
     const nasty = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom("'", '\\', '"', ';', '-', '$', '\n', '%', '/', '*') }))
     await fc.assert(
       fc.asyncProperty(nasty.filter((text) => !text.includes('\0')), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.maxSafeInteger(), async (text, real, integer) => {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { LAKE_TABLES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
 import { directoryBlobs } from '#services/blobs/directory.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
@@ -10,8 +11,9 @@ import { datasets, type Datasets, type DatasetCatalog, type DatasetsOptions } fr
 import type { DatasetSnapshot } from '#services/datasets/builds.ts'
 import type { LakeFile } from '#services/datasets/files.ts'
 import type { RunCopy } from '#services/datasets/run-copy.ts'
+import { inProcessLake } from '#tests/support/in-process-lake.ts'
+import { memoryLog } from '#tests/support/memory-log.ts'
 import { silent } from '#services/logger.ts'
-import { duckdbCopy } from './duckdb-copy.ts'
 
 export type LakeRows = { readonly [Table in LakeTableName]?: readonly Readonly<Record<string, unknown>>[] }
 
@@ -33,8 +35,10 @@ export interface SmallLake {
 export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise<SmallLake> {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-datasets-'))
   const blobs = await directoryBlobs({ folder: join(folder, 'blobs') })
-  const duckdb = await duckdbCopy()
-  const connection = await duckdb.instance.connect()
+  const engine = await inProcessLake(join(folder, 'engine'), () => memoryLog())
+  const runCopy: RunCopy = (request, running) => engine.copy(request, running)
+  const duckdb = await DuckDBInstance.create(':memory:', { threads: '1' })
+  const connection = await duckdb.connect()
   const snapshots: DatasetSnapshot[] = []
   const files: { readonly table: LakeTableName; readonly begin: number; readonly file: LakeFile }[] = []
   const catalog: DatasetCatalog = {
@@ -60,11 +64,11 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
   }
 
   const served = datasets({
-    blobs, catalog, runCopy: duckdb.run, logger: silent, clock: () => 0, scratchDir: join(folder, 'scratch'),
+    blobs, catalog, runCopy, logger: silent, clock: () => 0, scratchDir: join(folder, 'scratch'),
     reach: async () => undefined, ...options,
   })
   return {
-    blobs, catalog, datasets: served, runCopy: duckdb.run,
+    blobs, catalog, datasets: served, runCopy,
     add: async (rows, cut = '') => {
       const id = (snapshots.at(-1)?.snapshot_id ?? 0) + 1
       for (const table of Object.keys(rows) as LakeTableName[]) {
@@ -81,7 +85,8 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
     close: async () => {
       await served.close()
       connection.closeSync()
-      duckdb.close()
+      duckdb.closeSync()
+      await engine.close()
       await rm(folder, { recursive: true, force: true })
     },
   }

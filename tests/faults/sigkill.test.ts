@@ -39,7 +39,7 @@ async function reach(moment: Moment, world: World, server: ServerProcess, traffi
   await sleep(random.int(0, moment === 'building' ? 900 : 300))
 }
 
-afterEach(cleanUp)
+afterEach(() => cleanUp())
 
 describe.skipIf(!hasProc)('SIGKILL at random instants (needs /proc)', () => {
   it(`loses nothing and counts nothing twice over ${KILLS} kills`, { timeout: 240_000 }, async () => {
@@ -68,7 +68,7 @@ describe.skipIf(!hasProc)('SIGKILL at random instants (needs /proc)', () => {
       enough.abort()
       await sending
       expect(traffic.refused).toEqual([])
-      const verified = await runCommand({ ...world, env: { STEPSTORE_URL: world.url } }, ['verify', '--json'])
+      const verified = await runCommand(world, ['verify', '--json'])
       expect(verified, verified.stderr + verified.stdout.slice(0, 4000)).toMatchObject({ code: 0 })
       expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, differences: [] })
       await checkApi(world, traffic, RUN)

@@ -21,7 +21,7 @@ async function keeper(before: (attempt: number, response: ServerResponse, incomi
   let attempts = 0
   let together = 0
   let most = 0
-  server = createServer((incoming, response) => {
+  const own = createServer((incoming, response) => {
     const chunks: Buffer[] = []
     most = Math.max(most, ++together)
     response.on('close', () => together--)
@@ -33,8 +33,9 @@ async function keeper(before: (attempt: number, response: ServerResponse, incomi
       setTimeout(() => response.end(JSON.stringify({ accepted: 1, position })), 5)
     })
   })
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
-  return { url: `http://127.0.0.1:${(server?.address() as AddressInfo).port}`, kept, attempts: () => attempts, most: () => most }
+  server = own
+  await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve))
+  return { url: `http://127.0.0.1:${(own.address() as AddressInfo).port}`, kept, attempts: () => attempts, most: () => most }
 }
 
 const bytes = (...texts: string[]) => texts.map((text) => Buffer.from(text))

@@ -62,7 +62,7 @@ const ofType = (events: readonly ReadEvent[], type: string) => events.filter((ev
 /** The conversation as the events tell it. */
 function messagesOf(events: readonly ReadEvent[], trajectoryId: string): Sent[] {
   const started = ofType(events, 'trajectory.started').find((data) => data['trajectory_id'] === trajectoryId)
-  const messages = [...(started?.['prompt'] as Sent[])]
+  const messages = [...((started?.['prompt'] ?? []) as Sent[])]
   const steps = ofType(events, 'step.recorded').filter((data) => data['trajectory_id'] === trajectoryId)
   for (const step of steps.toSorted((left, right) => Number(left['step_index']) - Number(right['step_index']))) {
     const calls = step['tool_calls'] as { id: string; name: string; arguments: unknown; arguments_text?: string }[] | undefined

@@ -1,7 +1,7 @@
 /** The real program as a process: `stepstore serve` on a data folder, started, killed and started again by fault tests. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,13 +62,20 @@ export interface Said extends Ended {
 const groups = new Set<number>()
 const folders = new Set<string>()
 
-/** A new folder for one test; `cleanUp` removes it. */
+/** A new folder for one test; `cleanUp` removes it. `env` adds to the environment of its processes. */
 export async function newWorld(env: Readonly<Record<string, string>> = {}): Promise<World> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'stepstore-faults-')))
   folders.add(folder)
   mkdirSync(join(folder, 'tmp'))
   const port = await freePort()
   return { folder, dataDir: join(folder, 'data'), port, url: `http://127.0.0.1:${port}`, env }
+}
+
+/** A world whose data folder begins as a copy of another one's. Nothing may run there. */
+export async function copyOf(world: World): Promise<World> {
+  const copy = await newWorld(world.env)
+  if (existsSync(world.dataDir)) cpSync(world.dataDir, copy.dataDir, { recursive: true })
+  return copy
 }
 
 function environment(world: World): Record<string, string> {
@@ -147,13 +154,17 @@ function quietly(act: () => void): void {
   }
 }
 
-/** For afterEach: ends everything that was started and removes every folder, whatever became of the test. */
-export async function cleanUp(): Promise<void> {
+/** For afterEach: ends everything that was started and removes every folder but that of `kept`, whatever became of the test. */
+export async function cleanUp(kept?: World): Promise<void> {
   for (const group of groups) {
+    if (membersOf(group).length === 0) continue
     quietly(() => process.kill(-group, 'SIGKILL'))
     await until('a killed group to end', () => (membersOf(group).length === 0 ? true : undefined)).catch(() => undefined)
   }
   groups.clear()
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  folders.clear()
+  for (const folder of folders) {
+    if (folder === kept?.folder) continue
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    folders.delete(folder)
+  }
 }

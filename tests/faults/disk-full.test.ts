@@ -1,0 +1,179 @@
+/** A full disk: a clear refusal, nothing acknowledged that is not kept, and recovery without a restart. */
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from 'vitest'
+import { random as randomOf } from '#services/gym/random.ts'
+import { RUN } from '#tests/support/filled.ts'
+import { hasProc, until } from '#tests/support/processes.ts'
+import { cleanUp, newWorld, runCommand, startServer, type World } from '#tests/support/server-process.ts'
+import { checkApi, getJson } from '#tests/support/traffic-check.ts'
+import { Traffic } from '#tests/support/traffic.ts'
+
+const mounted: string[] = []
+
+/** A small disk of its own at `folder`. False where this user may not mount one. */
+function mount(folder: string, mebibytes: number): boolean {
+  mkdirSync(folder, { recursive: true })
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder])
+  if (status === 0) mounted.push(folder)
+  return status === 0
+}
+
+function unmountAll(): void {
+  for (const folder of mounted.splice(0)) spawnSync('umount', ['-l', folder])
+}
+
+const canMount = ((): boolean => {
+  if (!hasProc || process.getuid?.() !== 0) return false
+  const folder = join(process.cwd(), 'node_modules', '.cache', `mount-${process.pid}`)
+  const can = mount(folder, 1)
+  unmountAll()
+  rmSync(folder, { recursive: true, force: true })
+  return can
+})()
+
+/** Takes all the space that is left. Returns the way to give it back. */
+function fillDisk(folder: string): () => void {
+  const path = join(folder, 'ballast')
+  const file = openSync(path, 'w')
+  for (const bytes of [1024 * 1024, 4096]) {
+    const zeros = Buffer.alloc(bytes)
+    try {
+      for (;;) if (writeSync(file, zeros) < bytes) break
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    }
+  }
+  closeSync(file)
+  expect(statfsSync(folder).bavail).toBe(0)
+  return () => rmSync(path)
+}
+
+afterEach(async () => {
+  await cleanUp()
+  unmountAll()
+})
+
+async function expectClean(world: World): Promise<void> {
+  const verified = await runCommand(world, ['verify', '--json'])
+  expect(verified, verified.stderr + verified.stdout.slice(0, 2000)).toMatchObject({ code: 0 })
+}
+
+const soon = () => AbortSignal.timeout(60_000)
+const random = randomOf(31, 'disk')
+
+/** One answer to events that are new, whatever it is. */
+async function sendOnce(world: World, traffic: Traffic): Promise<{ status: number; type: string | null; code: unknown }> {
+  const sending = traffic.lines(traffic.rollout(random, { textChars: 200_000 }).events)
+  sending.attempts += 1
+  const answer = await fetch(`${world.url}${sending.path}`, { method: 'POST', headers: { 'content-type': sending.contentType }, body: new Uint8Array(sending.body) })
+  if (answer.ok) sending.acks += 1
+  const { code } = (await answer.json()) as { code?: unknown }
+  return { status: answer.status, type: answer.headers.get('content-type'), code }
+}
+
+/** Sends everything again that was not acknowledged. */
+async function sendRest(traffic: Traffic): Promise<void> {
+  for (const sending of traffic.sendings) if (sending.acks === 0) await traffic.send(sending, soon())
+}
+
+describe.skipIf(!canMount)('a full disk (needs the right to mount a tmpfs)', { timeout: 120_000 }, () => {
+  it('of the log: 503 with a problem, nothing lost, and it goes on when there is space again', async () => {
+    const plain = await newWorld()
+    const disk = join(plain.folder, 'disk')
+    mount(disk, 64)
+    const world = { ...plain, env: { LOG_URL: `lmdb:${join(disk, 'log')}` } }
+    const server = startServer(world)
+    await server.ready()
+    const traffic = new Traffic({ url: world.url, seed: 31, runId: RUN })
+    for (let sent = 0; sent < 5; sent++) await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
+    const release = fillDisk(disk)
+    const answers: Awaited<ReturnType<typeof sendOnce>>[] = []
+    // What room there is in the file is used up first.
+    for (let sent = 0; sent < 200 && answers.filter(({ status }) => status !== 200).length < 3; sent++) answers.push(await sendOnce(world, traffic))
+    const refusals = answers.filter(({ status }) => status !== 200)
+    expect(refusals).toHaveLength(3)
+    for (const refusal of refusals) expect(refusal).toEqual({ status: 503, type: 'application/problem+json', code: 'unavailable' })
+    // Reads go on meanwhile.
+    await getJson(world, '/v1/runs')
+    release()
+    await sendRest(traffic)
+    expect(traffic.refused).toEqual([])
+    await checkApi(world, traffic, RUN)
+    await expectClean(world)
+    expect(await server.sigterm(), server.said()).toMatchObject({ code: 0 })
+  })
+
+  it('of the blobs: events are taken, /readyz says what is wrong, and cuts go on when there is space again', async () => {
+    const plain = await newWorld()
+    const disk = join(plain.folder, 'disk')
+    mount(disk, 32)
+    const world = { ...plain, env: { BLOBS_URL: `file:${join(disk, 'blobs')}` } }
+    const server = startServer(world)
+    await server.ready()
+    const traffic = new Traffic({ url: world.url, seed: 32, runId: RUN })
+    await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
+    await getJson(world, '/v1/snapshots?after=latest&wait=60')
+    const release = fillDisk(disk)
+    const { sending } = traffic.image(random)
+    expect(await traffic.attempt(sending)).toBe(false)
+    for (let sent = 0; sent < 5; sent++) await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
+    await readyzSays(world, /ENOSPC|space|cannot be written/i)
+    release()
+    await sendRest(traffic)
+    expect(traffic.refused).toEqual([])
+    await getJson(world, '/v1/snapshots?after=latest&wait=60')
+    await readyAgain(world)
+    await checkApi(world, traffic, RUN)
+    await expectClean(world)
+    expect(await server.sigterm(), server.said()).toMatchObject({ code: 0 })
+  })
+
+  it('of the store: events are taken, /readyz says what is wrong, and reads go on when there is space again', async () => {
+    const plain = await newWorld()
+    const disk = join(plain.folder, 'disk')
+    mount(disk, 160)
+    const world = { ...plain, env: { STORE_URL: `pglite:${join(disk, 'store')}` } }
+    const server = startServer(world)
+    await server.ready()
+    const traffic = new Traffic({ url: world.url, seed: 33, runId: RUN })
+    await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
+    const release = fillDisk(disk)
+    // Enough rows that the tables must grow.
+    for (let sent = 0; sent < 30; sent++) {
+      await traffic.send(traffic.lines(Array.from({ length: 100 }, () => traffic.rollout(random, { textChars: 20 }).events).flat()), soon())
+    }
+    await readyzSays(world, /space|full|write|extend/i)
+    for (let sent = 0; sent < 3; sent++) await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
+    release()
+    await readyAgain(world)
+    expect(traffic.refused).toEqual([])
+    await checkApi(world, traffic, RUN)
+    await expectClean(world)
+    expect(await server.sigterm(), server.said()).toMatchObject({ code: 0 })
+  })
+})
+
+async function readyz(world: World): Promise<{ status: number; text: string }> {
+  const answer = await fetch(`${world.url}/readyz`)
+  return { status: answer.status, text: await answer.text() }
+}
+
+async function readyzSays(world: World, what: RegExp): Promise<void> {
+  let last = ''
+  await until('/readyz to say what is wrong', async () => {
+    const { status, text } = await readyz(world)
+    last = text
+    await sleep(100)
+    return status === 503 && what.test(text) ? true : undefined
+  }, 30_000).catch((error: Error) => expect.unreachable(`${error.message}; it says ${last}`))
+}
+
+async function readyAgain(world: World): Promise<void> {
+  await until('/readyz to be well again', async () => {
+    await sleep(100)
+    return (await readyz(world)).status === 200 ? true : undefined
+  }, 60_000)
+}
