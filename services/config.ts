@@ -48,15 +48,36 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 const SETTINGS = {
   DATA_DIR: { otherwise: () => './data', description: 'the folder of the embedded log, store and blobs' },
-  HOST: { otherwise: () => '127.0.0.1', description: 'the address to listen on; anything but loopback needs STEPSTORE_KEY' },
+  HOST: {
+    otherwise: () => '127.0.0.1',
+    description: 'the address to listen on; anything but loopback needs STEPSTORE_KEY',
+  },
   PORT: { otherwise: () => '7070', description: 'the port to listen on; 0 takes a free one' },
-  STEPSTORE_PUBLIC_URL: { otherwise: () => '', description: 'the base of the URLs that are handed out (default: the address listened on)' },
-  STEPSTORE_URL: { otherwise: (read: Read) => `http://127.0.0.1:${read('PORT')}`, description: 'where commands find the server' },
+  STEPSTORE_PUBLIC_URL: {
+    otherwise: () => '',
+    description: 'the base of the URLs that are handed out (default: the address listened on)',
+  },
+  STEPSTORE_URL: {
+    otherwise: (read: Read) => `http://127.0.0.1:${read('PORT')}`,
+    description: 'where commands find the server',
+  },
   STEPSTORE_KEY: { otherwise: () => '', description: 'the key that every request must bear', secret: true },
-  STEPSTORE_LOG_LEVEL: { otherwise: () => 'warn', description: 'debug, info, warn or error: which log lines go to stderr' },
-  LOG_URL: { otherwise: (read: Read) => `lmdb:${join(read('DATA_DIR'), 'log')}`, description: 'the log: lmdb:<folder>' },
-  STORE_URL: { otherwise: (read: Read) => `pglite:${join(read('DATA_DIR'), 'store')}`, description: 'the store: pglite:<folder>' },
-  BLOBS_URL: { otherwise: (read: Read) => `file:${join(read('DATA_DIR'), 'blobs')}`, description: 'the blobs: file:<folder>' },
+  STEPSTORE_LOG_LEVEL: {
+    otherwise: () => 'warn',
+    description: 'debug, info, warn or error: which log lines go to stderr',
+  },
+  LOG_URL: {
+    otherwise: (read: Read) => `lmdb:${join(read('DATA_DIR'), 'log')}`,
+    description: 'the log: lmdb:<folder>',
+  },
+  STORE_URL: {
+    otherwise: (read: Read) => `pglite:${join(read('DATA_DIR'), 'store')}`,
+    description: 'the store: pglite:<folder>',
+  },
+  BLOBS_URL: {
+    otherwise: (read: Read) => `file:${join(read('DATA_DIR'), 'blobs')}`,
+    description: 'the blobs: file:<folder>',
+  },
   PROGRAMS: { otherwise: () => PROGRAMS.join(','), description: 'which programs this process runs, parted by commas' },
 } as const satisfies Record<string, { otherwise: (read: Read) => string; description: string; secret?: boolean }>
 
@@ -79,8 +100,7 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
   const ignored = checkNames(environment)
   const source = (name: SettingName) =>
     overrides[name] !== undefined ? 'command line' : environment[name] ? 'environment' : 'default'
-  const read = (name: SettingName): string =>
-    overrides[name] ?? (environment[name] || SETTINGS[name].otherwise(read))
+  const read = (name: SettingName): string => overrides[name] ?? (environment[name] || SETTINGS[name].otherwise(read))
   const key = read('STEPSTORE_KEY') || undefined
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
     throw misuse('STEPSTORE_KEY has letters that a header cannot carry', 'use visible ASCII without spaces')
@@ -90,7 +110,8 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
     dataDir: resolve(read('DATA_DIR')),
     host: hostOf(read('HOST'), key),
     port: portOf(read('PORT')),
-    publicUrl: read('STEPSTORE_PUBLIC_URL') === '' ? undefined : baseOf('STEPSTORE_PUBLIC_URL', read('STEPSTORE_PUBLIC_URL')),
+    publicUrl:
+      read('STEPSTORE_PUBLIC_URL') === '' ? undefined : baseOf('STEPSTORE_PUBLIC_URL', read('STEPSTORE_PUBLIC_URL')),
     url: baseOf('STEPSTORE_URL', read('STEPSTORE_URL')),
     key,
     log: { kind: 'lmdb', folder: folderOf('LOG_URL', read('LOG_URL'), 'lmdb', { 'kafka:': 'lmdb:' }) },
@@ -128,7 +149,9 @@ function checkNames(environment: Environment): string[] {
     const near = ours.find((known) => bare(known) === nearBare)
     throw misuse(
       `unknown setting ${name.slice(0, 80)}`,
-      near === undefined ? `the settings are ${ours.join(', ')}` : `did you mean ${near}? Rename it, or unset ${name.slice(0, 80)}`,
+      near === undefined
+        ? `the settings are ${ours.join(', ')}`
+        : `did you mean ${near}? Rename it, or unset ${name.slice(0, 80)}`,
     )
   }
   return ignored
@@ -145,14 +168,21 @@ function folderOf(name: SettingName, url: string, scheme: string, later: Readonl
   const given = found?.[1]?.toLowerCase() ?? ''
   const rest = found?.[2] ?? ''
   if (given in later) {
-    throw misuse(`${name}: ${given}// is not yet in this version`, `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`)
+    throw misuse(
+      `${name}: ${given}// is not yet in this version`,
+      `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`,
+    )
   }
   if (given !== `${scheme}:`) {
-    throw misuse(`${name}: ${masked(name, url).slice(0, 120)} is no ${scheme}:<folder>`, `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`)
+    throw misuse(
+      `${name}: ${masked(name, url).slice(0, 120)} is no ${scheme}:<folder>`,
+      `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`,
+    )
   }
   if (rest === '') throw misuse(`${name} names no folder`, `use ${scheme}:<folder>`)
   if (rest.startsWith('//')) {
-    if (!rest.startsWith('///')) throw misuse(`${name}: a folder on another host`, `use ${scheme}:/absolute/folder or ${scheme}:relative/folder`)
+    if (!rest.startsWith('///'))
+      throw misuse(`${name}: a folder on another host`, `use ${scheme}:/absolute/folder or ${scheme}:relative/folder`)
     return fileURLToPath(`file:${rest}`)
   }
   return isAbsolute(rest) ? rest : resolve(rest)
@@ -171,14 +201,18 @@ function hostOf(host: string, key: string | undefined): string {
 }
 
 function portOf(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw misuse(`PORT=${text.slice(0, 40)} is no port`, 'use 0 to 65535')
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw misuse(`PORT=${text.slice(0, 40)} is no port`, 'use 0 to 65535')
   return Number(text)
 }
 
 function baseOf(name: SettingName, text: string): string {
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw misuse(`${name}=${masked(name, text).slice(0, 120)} is no base of URLs`, 'use http://host:port or https://host/path')
+    throw misuse(
+      `${name}=${masked(name, text).slice(0, 120)} is no base of URLs`,
+      'use http://host:port or https://host/path',
+    )
   }
   return url.href.replace(/\/+$/, '')
 }
@@ -189,11 +223,17 @@ function levelOf(text: string): Level {
 }
 
 function programsOf(text: string): Program[] {
-  const names = text.split(',').map((name) => name.trim()).filter((name) => name !== '')
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
   for (const name of names) {
     if ((PROGRAMS as readonly string[]).includes(name)) continue
     const near = nearest(name, PROGRAMS)
-    throw misuse(`unknown program ${name.slice(0, 40)}`, near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`)
+    throw misuse(
+      `unknown program ${name.slice(0, 40)}`,
+      near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`,
+    )
   }
   const missing = PROGRAMS.filter((program) => !names.includes(program))
   if (missing.length > 0) {

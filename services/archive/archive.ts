@@ -7,7 +7,6 @@ import { lakeRecords } from '#services/lake/history.ts'
 import type { CutRequest, CutResult } from '#services/lake/jobs.ts'
 import type { Lake } from '#services/lake/lake.ts'
 import type { Log } from '#services/log/log.ts'
-import type { LogPlace } from '#services/log/open.ts'
 import { errorText, type Logger } from '#services/logger.ts'
 import { formatOffsets, includes, type Offsets } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
@@ -30,7 +29,7 @@ export interface Followed {
 export interface ArchiveOptions {
   readonly log: Pick<Log, 'id'>
   /** Where the lake process finds the log. */
-  readonly logPlace: LogPlace
+  readonly logPlace: CutRequest['log']
   readonly store: Store
   readonly blobs: Blobs
   readonly lake: Lake
@@ -198,11 +197,25 @@ class Archivist implements Archive {
       const result = await this.#write(plan, { held, folder })
       const files = nameFiles(result, plan.from, plan.to, held)
       await upload(blobs, files)
-      const snapshot = await enter(store, { from: plan.from, to: plan.to, files, logId: log.id, createdAt: new Date(startedMs).toISOString() })
+      const snapshot = await enter(store, {
+        from: plan.from,
+        to: plan.to,
+        files,
+        logId: log.id,
+        createdAt: new Date(startedMs).toISOString(),
+      })
       this.#cursor = plan.to
       await publish(store, blobs, snapshot)
       this.newest = asSnapshot(snapshot)
-      logger('info', 'cut written', { snapshot: snapshot.snapshot_id, cut: snapshot.cut, records: result.records, raw_bytes: result.bytes, files: files.added.length, rewritten: files.ended.length, ms: clock() - startedMs })
+      logger('info', 'cut written', {
+        snapshot: snapshot.snapshot_id,
+        cut: snapshot.cut,
+        records: result.records,
+        raw_bytes: result.bytes,
+        files: files.added.length,
+        rewritten: files.ended.length,
+        ms: clock() - startedMs,
+      })
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -213,7 +226,16 @@ class Archivist implements Archive {
 
   async #write(plan: Plan, { held, folder }: Pick<CutRequest, 'held' | 'folder'>): Promise<CutResult> {
     const { lake, logPlace, store, blobs } = this.#options
-    const request = { log: logPlace, from: plan.from, to: plan.to, verdicts: plan.verdicts, rows: plan.rows, held, folder, kept: [] }
+    const request = {
+      log: logPlace,
+      from: plan.from,
+      to: plan.to,
+      verdicts: plan.verdicts,
+      rows: plan.rows,
+      held,
+      folder,
+      kept: [],
+    }
     const { signal } = this.#stopping
     const result = await lake.run('cut', request, { signal })
     if (result.missing.length === 0) return result

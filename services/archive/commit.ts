@@ -30,11 +30,26 @@ export interface CutFiles {
 
 function rowOf(file: WrittenFile, from: Offsets, to: Offsets): NewFile {
   const { table, dt, rows, bytes, sha256, stats } = file
-  return { path: fileKey(file, from, to), table_name: table, dt, rows, bytes, sha256, from_offsets: formatOffsets(from), to_offsets: formatOffsets(to), stats }
+  return {
+    path: fileKey(file, from, to),
+    table_name: table,
+    dt,
+    rows,
+    bytes,
+    sha256,
+    from_offsets: formatOffsets(from),
+    to_offsets: formatOffsets(to),
+    stats,
+  }
 }
 
 /** Names the files of a cut. Files written again keep the offsets of those that they replace. */
-export function nameFiles(result: CutResult, from: Offsets, to: Offsets, held: readonly { readonly path: string; readonly from: Offsets; readonly to: Offsets }[]): CutFiles {
+export function nameFiles(
+  result: CutResult,
+  from: Offsets,
+  to: Offsets,
+  held: readonly { readonly path: string; readonly from: Offsets; readonly to: Offsets }[],
+): CutFiles {
   const offsetsOf = new Map(held.map((file) => [file.path, file]))
   const again = result.rewritten.map(({ path, file }) => {
     const old = offsetsOf.get(path)
@@ -43,7 +58,10 @@ export function nameFiles(result: CutResult, from: Offsets, to: Offsets, held: r
   // A file that came out the same keeps its name, and stays.
   const changed = again.filter(({ path, added }) => added.row.path !== path)
   return {
-    added: [...result.files.map((file) => ({ row: rowOf(file, from, to), localPath: file.localPath })), ...changed.map(({ added }) => added)],
+    added: [
+      ...result.files.map((file) => ({ row: rowOf(file, from, to), localPath: file.localPath })),
+      ...changed.map(({ added }) => added),
+    ],
     ended: changed.map(({ path }) => path),
   }
 }
@@ -57,7 +75,10 @@ async function moveCursor({ db }: StoreTransaction, from: Offsets, to: Offsets):
   for (const [partition, nextOffset] of to) {
     const known = from.get(partition)
     if (known === undefined) {
-      await db.insertInto('cursors').values({ projection: PROJECTION, partition, next_offset: nextOffset, epoch: 1, last_record_hash: null }).execute()
+      await db
+        .insertInto('cursors')
+        .values({ projection: PROJECTION, partition, next_offset: nextOffset, epoch: 1, last_record_hash: null })
+        .execute()
       continue
     }
     const { numUpdatedRows } = await db
@@ -67,23 +88,55 @@ async function moveCursor({ db }: StoreTransaction, from: Offsets, to: Offsets):
       .where('partition', '=', partition)
       .where('next_offset', '=', known)
       .executeTakeFirst()
-    if (numUpdatedRows !== 1n) throw new Problem('cursor_moved', `another archive moved the cursor of partition ${partition}`, { hint: 'let one process archive' })
+    if (numUpdatedRows !== 1n)
+      throw new Problem('cursor_moved', `another archive moved the cursor of partition ${partition}`, {
+        hint: 'let one process archive',
+      })
   }
 }
 
 /** Enters a cut into the store, not yet published: file rows, the snapshot and the cursor, together or not at all. */
-export function enter(store: Store, cut: { readonly from: Offsets; readonly to: Offsets; readonly files: CutFiles; readonly logId: string; readonly createdAt: string }): Promise<Row<'snapshots'>> {
+export function enter(
+  store: Store,
+  cut: {
+    readonly from: Offsets
+    readonly to: Offsets
+    readonly files: CutFiles
+    readonly logId: string
+    readonly createdAt: string
+  },
+): Promise<Row<'snapshots'>> {
   return store.transaction(async (transaction) => {
     const { db } = transaction
     await moveCursor(transaction, cut.from, cut.to)
-    const last = await db.selectFrom('snapshots').select('snapshot_id').orderBy('snapshot_id', 'desc').limit(1).executeTakeFirst()
-    const snapshot: Row<'snapshots'> = { snapshot_id: (last?.snapshot_id ?? 0) + 1, created_at: cut.createdAt, log_id: cut.logId, cut: formatOffsets(cut.to), published: false }
+    const last = await db
+      .selectFrom('snapshots')
+      .select('snapshot_id')
+      .orderBy('snapshot_id', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    const snapshot: Row<'snapshots'> = {
+      snapshot_id: (last?.snapshot_id ?? 0) + 1,
+      created_at: cut.createdAt,
+      log_id: cut.logId,
+      cut: formatOffsets(cut.to),
+      published: false,
+    }
     for (const path of cut.files.ended) {
-      const { numUpdatedRows } = await db.updateTable('data_files').set({ end_snapshot: snapshot.snapshot_id }).where('path', '=', path).where('end_snapshot', 'is', null).executeTakeFirst()
-      if (numUpdatedRows !== 1n) throw new Problem('cursor_moved', `another archive replaced ${path}`, { hint: 'let one process archive' })
+      const { numUpdatedRows } = await db
+        .updateTable('data_files')
+        .set({ end_snapshot: snapshot.snapshot_id })
+        .where('path', '=', path)
+        .where('end_snapshot', 'is', null)
+        .executeTakeFirst()
+      if (numUpdatedRows !== 1n)
+        throw new Problem('cursor_moved', `another archive replaced ${path}`, { hint: 'let one process archive' })
     }
     for (const { row } of cut.files.added) {
-      await db.insertInto('data_files').values({ ...row, stats: JSON.stringify(row.stats), begin_snapshot: snapshot.snapshot_id, end_snapshot: null }).execute()
+      await db
+        .insertInto('data_files')
+        .values({ ...row, stats: JSON.stringify(row.stats), begin_snapshot: snapshot.snapshot_id, end_snapshot: null })
+        .execute()
     }
     await db.insertInto('snapshots').values(snapshot).execute()
     return snapshot
@@ -96,7 +149,13 @@ export async function publish(store: Store, blobs: Blobs, snapshot: Row<'snapsho
   const key = recordKey(snapshot.snapshot_id)
   const { created } = await blobs.put(key, bytes, { ifAbsent: true })
   if (!created && Buffer.compare(bytes, (await blobs.get(key)) ?? new Uint8Array()) !== 0) {
-    throw new Problem('corrupt', `${key} is the record of another snapshot ${snapshot.snapshot_id}`, { hint: 'stop the other server that writes to these blobs, then run `npx stepstore rebuild catalog`' })
+    throw new Problem('corrupt', `${key} is the record of another snapshot ${snapshot.snapshot_id}`, {
+      hint: 'stop the other server that writes to these blobs, then run `npx stepstore rebuild catalog`',
+    })
   }
-  await store.db.updateTable('snapshots').set({ published: true }).where('snapshot_id', '=', snapshot.snapshot_id).execute()
+  await store.db
+    .updateTable('snapshots')
+    .set({ published: true })
+    .where('snapshot_id', '=', snapshot.snapshot_id)
+    .execute()
 }

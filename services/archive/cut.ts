@@ -10,11 +10,18 @@ import type { Store } from '#services/store/store.ts'
 export const PROJECTION = 'archive'
 const FOLLOWED = 'project'
 
-export type Plan = Pick<CutRequest, 'from' | 'to' | 'verdicts' | 'rows'> & { readonly held: readonly Row<'data_files'>[] }
+export type Plan = Pick<CutRequest, 'from' | 'to' | 'verdicts' | 'rows'> & {
+  readonly held: readonly Row<'data_files'>[]
+}
 
 /** The committed offsets of a projection. */
 export async function cursorsOf(db: Kysely<Database>, projection: string): Promise<Map<number, number>> {
-  const rows = await db.selectFrom('cursors').select(['partition', 'next_offset']).where('projection', '=', projection).orderBy('partition').execute()
+  const rows = await db
+    .selectFrom('cursors')
+    .select(['partition', 'next_offset'])
+    .where('projection', '=', projection)
+    .orderBy('partition')
+    .execute()
   return new Map(rows.map((row) => [row.partition, row.next_offset]))
 }
 
@@ -30,10 +37,20 @@ export function planCut(store: Store): Promise<Plan | undefined> {
       runs: changed.flatMap(({ runs }) => runs),
       images: changed.flatMap(({ images }) => images),
     }
-    const below = (partition: number, offset: number | null): boolean => offset !== null && offset < (from.get(partition) ?? 0)
+    const below = (partition: number, offset: number | null): boolean =>
+      offset !== null && offset < (from.get(partition) ?? 0)
     const rewrites =
-      rows.trajectories.some((row) => below(row.partition, row.finished_offset)) || rows.runs.some((row) => below(row.partition, row.first_offset)) || rows.images.some((row) => below(row.partition, row.first_offset))
-    const held = rewrites ? await db.selectFrom('data_files').selectAll().where('table_name', 'in', ['trajectories', 'runs', 'images']).where('end_snapshot', 'is', null).execute() : []
+      rows.trajectories.some((row) => below(row.partition, row.finished_offset)) ||
+      rows.runs.some((row) => below(row.partition, row.first_offset)) ||
+      rows.images.some((row) => below(row.partition, row.first_offset))
+    const held = rewrites
+      ? await db
+          .selectFrom('data_files')
+          .selectAll()
+          .where('table_name', 'in', ['trajectories', 'runs', 'images'])
+          .where('end_snapshot', 'is', null)
+          .execute()
+      : []
     return { from, to, verdicts: changed.flatMap(({ verdicts }) => verdicts), rows, held }
   })
 }
@@ -41,28 +58,67 @@ export function planCut(store: Store): Promise<Plan | undefined> {
 /** Rows of a partition that changed at or above an offset, in a fixed order. Cursors and rows are of one moment, so there is no upper bound. */
 async function changesOf(db: Kysely<Database>, partition: number, from: number) {
   return {
-    verdicts: await db.selectFrom('verdicts').selectAll().where('partition', '=', partition).where('offset', '>=', from).orderBy('offset').execute(),
-    trajectories: await db.selectFrom('trajectories').selectAll().where('partition', '=', partition).where('lake_offset', '>=', from).where('finished_offset', 'is not', null).orderBy('trajectory_id').execute(),
-    runs: await db.selectFrom('runs').selectAll().where('partition', '=', partition).where('last_offset', '>=', from).orderBy('run_id').execute(),
-    images: await db.selectFrom('images').selectAll().where('partition', '=', partition).where('last_offset', '>=', from).orderBy('image_id').execute(),
+    verdicts: await db
+      .selectFrom('verdicts')
+      .selectAll()
+      .where('partition', '=', partition)
+      .where('offset', '>=', from)
+      .orderBy('offset')
+      .execute(),
+    trajectories: await db
+      .selectFrom('trajectories')
+      .selectAll()
+      .where('partition', '=', partition)
+      .where('lake_offset', '>=', from)
+      .where('finished_offset', 'is not', null)
+      .orderBy('trajectory_id')
+      .execute(),
+    runs: await db
+      .selectFrom('runs')
+      .selectAll()
+      .where('partition', '=', partition)
+      .where('last_offset', '>=', from)
+      .orderBy('run_id')
+      .execute(),
+    images: await db
+      .selectFrom('images')
+      .selectAll()
+      .where('partition', '=', partition)
+      .where('last_offset', '>=', from)
+      .orderBy('image_id')
+      .execute(),
   }
 }
 
 /** The files that hold rows of the plan which changed, at local paths. */
 export async function heldFiles(blobs: Blobs, { held, rows, from }: Plan): Promise<HeldFile[]> {
   const entered = [
-    ...rows.trajectories.map((row) => ({ table: 'trajectories', partition: row.partition, offset: row.finished_offset ?? 0 })),
+    ...rows.trajectories.map((row) => ({
+      table: 'trajectories',
+      partition: row.partition,
+      offset: row.finished_offset ?? 0,
+    })),
     ...rows.runs.map((row) => ({ table: 'runs', partition: row.partition, offset: row.first_offset })),
     ...rows.images.map((row) => ({ table: 'images', partition: row.partition, offset: row.first_offset })),
   ].filter(({ partition, offset }) => offset < (from.get(partition) ?? 0))
   const holds = (table: string, low: Offsets, high: Offsets): boolean =>
-    entered.some((row) => row.table === table && row.offset >= (low.get(row.partition) ?? 0) && row.offset < (high.get(row.partition) ?? 0))
+    entered.some(
+      (row) =>
+        row.table === table &&
+        row.offset >= (low.get(row.partition) ?? 0) &&
+        row.offset < (high.get(row.partition) ?? 0),
+    )
   const files = held
     .map((file) => ({ file, from: parseOffsets(file.from_offsets), to: parseOffsets(file.to_offsets) }))
     .filter(({ file, from: low, to: high }) => holds(file.table_name, low, high))
   return Promise.all(
     files.map(async ({ file, from: low, to: high }) => ({
-      table: file.table_name as HeldFile['table'], path: file.path, dt: file.dt, from: low, to: high, localPath: await blobs.localPath(file.path),
+      table: file.table_name as HeldFile['table'],
+      path: file.path,
+      dt: file.dt,
+      from: low,
+      to: high,
+      localPath: await blobs.localPath(file.path),
     })),
   )
 }

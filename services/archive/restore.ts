@@ -9,7 +9,12 @@ import { publish } from './commit.ts'
 
 /** Publishes snapshots that were entered and not published. */
 export async function publishRest(store: Store, blobs: Blobs): Promise<number> {
-  const rest: Row<'snapshots'>[] = await store.db.selectFrom('snapshots').selectAll().where('published', '=', false).orderBy('snapshot_id').execute()
+  const rest: Row<'snapshots'>[] = await store.db
+    .selectFrom('snapshots')
+    .selectAll()
+    .where('published', '=', false)
+    .orderBy('snapshot_id')
+    .execute()
   for (const snapshot of rest) await publish(store, blobs, snapshot)
   return rest.length
 }
@@ -19,7 +24,12 @@ export async function publishRest(store: Store, blobs: Blobs): Promise<number> {
  * how many. Snapshots, file rows and numbers come back exactly as they were.
  */
 export async function restoreCatalog(store: Store, blobs: Blobs): Promise<number> {
-  const last = await store.db.selectFrom('snapshots').select('snapshot_id').orderBy('snapshot_id', 'desc').limit(1).executeTakeFirst()
+  const last = await store.db
+    .selectFrom('snapshots')
+    .select('snapshot_id')
+    .orderBy('snapshot_id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
   let next = (last?.snapshot_id ?? 0) + 1
   let restored = 0
   for (let record = await readRecord(blobs, next); record !== undefined; record = await readRecord(blobs, next)) {
@@ -34,15 +44,25 @@ function restoreOne(store: Store, record: CatalogRecord): Promise<void> {
   const { snapshot_id: id, created_at, log_id, cut, files, ended } = record
   return store.transaction(async ({ db }) => {
     for (const file of files) {
-      await db.insertInto('data_files').values({ ...file, stats: JSON.stringify(file.stats), begin_snapshot: id, end_snapshot: null }).execute()
+      await db
+        .insertInto('data_files')
+        .values({ ...file, stats: JSON.stringify(file.stats), begin_snapshot: id, end_snapshot: null })
+        .execute()
     }
-    if (ended.length > 0) await db.updateTable('data_files').set({ end_snapshot: id }).where('path', 'in', [...ended]).execute()
+    if (ended.length > 0)
+      await db
+        .updateTable('data_files')
+        .set({ end_snapshot: id })
+        .where('path', 'in', [...ended])
+        .execute()
     await db.insertInto('snapshots').values({ snapshot_id: id, created_at, log_id, cut, published: true }).execute()
     for (const [partition, nextOffset] of parseOffsets(cut)) {
       await db
         .insertInto('cursors')
         .values({ projection: PROJECTION, partition, next_offset: nextOffset, epoch: 1, last_record_hash: null })
-        .onConflict((conflict) => conflict.columns(['projection', 'partition']).doUpdateSet({ next_offset: nextOffset }))
+        .onConflict((conflict) =>
+          conflict.columns(['projection', 'partition']).doUpdateSet({ next_offset: nextOffset }),
+        )
         .execute()
     }
   })

@@ -41,8 +41,19 @@ export const COMMON: Readonly<Record<string, OptionSpec>> = {
 /** Reads arguments by `spec`. Throws `invalid` (misuse) on what it does not know. */
 export function readArguments(spec: CommandSpec, given: readonly string[]): Arguments {
   const known = { ...spec.options, ...COMMON }
-  const options = Object.fromEntries(Object.entries(known).map(([name, { value }]) => [name, { type: value === undefined ? 'boolean' : 'string' } as const]))
-  const { tokens } = parseArgs({ args: [...given], options: { ...options, h: { type: 'boolean' } }, strict: false, allowPositionals: true, tokens: true })
+  const options = Object.fromEntries(
+    Object.entries(known).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? 'boolean' : 'string' } as const,
+    ]),
+  )
+  const { tokens } = parseArgs({
+    args: [...given],
+    options: { ...options, h: { type: 'boolean' } },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
   const words: string[] = []
   const values = new Map<string, string | true>()
   for (const token of tokens) {
@@ -51,8 +62,10 @@ export function readArguments(spec: CommandSpec, given: readonly string[]): Argu
     const name = token.name === 'h' ? 'help' : token.name
     const option = known[name]
     if (option === undefined) throw unknownOption(spec, known, token.rawName)
-    if (option.value === undefined && token.value !== undefined) throw misuse(`--${name} takes no value`, `see: stepstore ${spec.name} --help`)
-    if (option.value !== undefined && token.value === undefined) throw misuse(`--${name} needs a value`, `such as --${name} ${option.value}`)
+    if (option.value === undefined && token.value !== undefined)
+      throw misuse(`--${name} takes no value`, `see: stepstore ${spec.name} --help`)
+    if (option.value !== undefined && token.value === undefined)
+      throw misuse(`--${name} needs a value`, `such as --${name} ${option.value}`)
     if (option.value !== undefined && token.inlineValue === false && token.value?.startsWith('--') === true) {
       throw misuse(`--${name} needs a value`, `such as --${name} ${option.value}`)
     }
@@ -83,7 +96,8 @@ class GivenArguments implements Arguments {
   integer(name: string): number | undefined {
     const value = this.text(name)
     if (value === undefined) return undefined
-    if (!/^\d{1,15}$/.test(value)) throw misuse(`--${name} ${value.slice(0, 40)} is no whole number`, `such as --${name} 0`)
+    if (!/^\d{1,15}$/.test(value))
+      throw misuse(`--${name} ${value.slice(0, 40)} is no whole number`, `such as --${name} 0`)
     return Number(value)
   }
 }
@@ -92,7 +106,9 @@ function unknownOption(spec: CommandSpec, known: Readonly<Record<string, OptionS
   const near = nearest(rawName.replace(/^-+/, ''), Object.keys(known))
   return misuse(
     `unknown option ${rawName.slice(0, 60)}`,
-    near === undefined ? `see: stepstore ${spec.name} --help` : `did you mean --${near}? See: stepstore ${spec.name} --help`,
+    near === undefined
+      ? `see: stepstore ${spec.name} --help`
+      : `did you mean --${near}? See: stepstore ${spec.name} --help`,
   )
 }
 
@@ -100,7 +116,10 @@ function checkCount(spec: CommandSpec, words: readonly string[]): void {
   const [least, most] = spec.count
   if (words.length < least) throw misuse(`${spec.name} needs ${spec.positionals}`, `see: stepstore ${spec.name} --help`)
   if (words.length > most) {
-    throw misuse(`${spec.name} does not know what to do with ${JSON.stringify((words[most] ?? '').slice(0, 60))}`, `see: stepstore ${spec.name} --help`)
+    throw misuse(
+      `${spec.name} does not know what to do with ${JSON.stringify((words[most] ?? '').slice(0, 60))}`,
+      `see: stepstore ${spec.name} --help`,
+    )
   }
 }
 

@@ -17,6 +17,8 @@ export interface Client {
   delete(path: string): Promise<unknown>
   /** The answer itself, unless it is a problem. */
   fetch(path: string, request?: RequestInit): Promise<Response>
+  /** The status and JSON of an answer, also of one that is a problem. */
+  answer(path: string): Promise<{ readonly status: number; readonly body: unknown }>
   /** Whether a server answers. */
   isThere(): Promise<boolean>
 }
@@ -26,13 +28,20 @@ type Fields = Readonly<Record<string, unknown>>
 /** A client of the server at `url`, which bears the key where there is one. */
 export function client({ url, key, transport = (request) => fetch(request) }: ClientOptions): Client {
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
-  const send = async (path: string, request: RequestInit = {}): Promise<Response> => {
-    let response: Response
+  const carry = async (path: string, request: RequestInit = {}): Promise<Response> => {
     try {
-      response = await transport(new Request(`${url}${path}`, { ...request, headers: { ...headers, ...(request.headers as Record<string, string> | undefined) } }))
+      return await transport(
+        new Request(`${url}${path}`, {
+          ...request,
+          headers: { ...headers, ...(request.headers as Record<string, string> | undefined) },
+        }),
+      )
     } catch (error) {
       throw noServer(url, error)
     }
+  }
+  const send = async (path: string, request?: RequestInit): Promise<Response> => {
+    const response = await carry(path, request)
     if (response.ok) return response
     throw problemOf(response, await response.text())
   }
@@ -43,11 +52,18 @@ export function client({ url, key, transport = (request) => fetch(request) }: Cl
   return {
     url,
     fetch: send,
+    answer: async (path) => {
+      const response = await carry(path)
+      return { status: response.status, body: JSON.parse(await response.text()) as unknown }
+    },
     get: (path) => json(path),
-    post: (path, body) => json(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    post: (path, body) =>
+      json(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     delete: (path) => json(path, { method: 'DELETE' }),
     isThere: async () => {
-      const answer = await fetch(`${url}/healthz`, { headers, signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+      const answer = await fetch(`${url}/healthz`, { headers, signal: AbortSignal.timeout(5_000) }).catch(
+        () => undefined,
+      )
       await answer?.body?.cancel()
       return answer !== undefined
     },
@@ -70,7 +86,8 @@ function problemOf(response: Response, text: string): Problem {
     // Not ours: a proxy's page, say.
   }
   const code = textOf(body['code'])
-  const known = code !== undefined && code in PROBLEMS ? (code as ProblemCode) : response.status === 404 ? 'not_found' : 'internal'
+  const known =
+    code !== undefined && code in PROBLEMS ? (code as ProblemCode) : response.status === 404 ? 'not_found' : 'internal'
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
   const hint = textOf(body['hint'])
   return new Problem(known, textOf(body['detail']) ?? `the server answered ${response.status}`, {

@@ -28,13 +28,22 @@ const encoder = new TextEncoder()
 /** Puts the pictures, sends the events, and shows progress. Throws where the server refuses something. */
 export async function playThrough({ parts, client, key, terminal, progress }: DemoPlayOptions): Promise<Played> {
   const { bold, dim, blue } = terminal.paint
-  const out = sender({ url: client.url, key, inFlightMax: 2, onRetry: (reason) => progress.keep(`  ${reason}; trying again`) })
+  const out = sender({
+    url: client.url,
+    key,
+    inFlightMax: 2,
+    onRetry: (reason) => progress.keep(`  ${reason}; trying again`),
+  })
   const images = new Set<string>()
   let events = 0
   let source = ''
   for await (const { events: played, images: pictures, about } of parts) {
     for (const { image_id, media_type, bytes } of pictures) {
-      await client.fetch(`/v1/images/${image_id}`, { method: 'PUT', headers: { 'content-type': media_type }, body: new Uint8Array(bytes) })
+      await client.fetch(`/v1/images/${image_id}`, {
+        method: 'PUT',
+        headers: { 'content-type': media_type },
+        body: new Uint8Array(bytes),
+      })
       images.add(image_id)
     }
     await out.add(played.map((event) => encoder.encode(JSON.stringify(event))))
@@ -43,9 +52,12 @@ export async function playThrough({ parts, client, key, terminal, progress }: De
     const share = about.trajectories_done / about.trajectories_total
     const done = `${count(about.trajectories_done)} of ${count(about.trajectories_total)} rollouts`
     if (about.phase === 'item') progress.show(`  drawing  ${dim(about.question)}`)
-    else if (about.phase === 'group') progress.show(`  playing  ${bar(share, BAR_CELLS)}  ${done}  ${dim(about.question)}`)
+    else if (about.phase === 'group')
+      progress.show(`  playing  ${bar(share, BAR_CELLS)}  ${done}  ${dim(about.question)}`)
     else if (about.phase === 'train_step') {
-      progress.keep(`  policy ${bold(`v${about.policy_version}`)}  ${blue(bar(about.accuracy, BAR_CELLS))}  right ${decimal(about.accuracy * 100, 0).padStart(3)} %  mean reward ${decimal(about.mean_reward, 2)}`)
+      progress.keep(
+        `  policy ${bold(`v${about.policy_version}`)}  ${blue(bar(about.accuracy, BAR_CELLS))}  right ${decimal(about.accuracy * 100, 0).padStart(3)} %  mean reward ${decimal(about.mean_reward, 2)}`,
+      )
     }
   }
   const position = await out.finish()

@@ -15,7 +15,12 @@ export interface DemoFacts {
   readonly versions: readonly VersionFacts[]
   readonly group: Fields
   readonly passAtK: readonly { readonly k: number; readonly versions: readonly Fields[] }[]
-  readonly pins: readonly { readonly file: string; readonly url: string; readonly rows: number; readonly bytes: number }[]
+  readonly pins: readonly {
+    readonly file: string
+    readonly url: string
+    readonly rows: number
+    readonly bytes: number
+  }[]
 }
 
 interface VersionFacts {
@@ -44,8 +49,16 @@ export async function readDemo({ client, run, played, before, versions }: ReadOp
   const after = `after=${encodeURIComponent(played.position)}&wait=60`
   const ofRun = `run=${encodeURIComponent(run)}`
   const about = fields(await client.get(`/v1/runs/${encodeURIComponent(run)}?${after}`))
-  const [runs, items, groups] = [await all(client, '/v1/runs'), await all(client, `/v1/items?${ofRun}`), await all(client, `/v1/groups?${ofRun}`)]
-  const passes = await Promise.all(versions.map(async (version) => fields(await client.get(`/v1/analytics/pass-at-k?${ofRun}&policy_version=${version}&k=${KS.join(',')}`))))
+  const [runs, items, groups] = [
+    await all(client, '/v1/runs'),
+    await all(client, `/v1/items?${ofRun}`),
+    await all(client, `/v1/groups?${ofRun}`),
+  ]
+  const passes = await Promise.all(
+    versions.map(async (version) =>
+      fields(await client.get(`/v1/analytics/pass-at-k?${ofRun}&policy_version=${version}&k=${KS.join(',')}`)),
+    ),
+  )
   return {
     url: client.url,
     run,
@@ -60,9 +73,17 @@ export async function readDemo({ client, run, played, before, versions }: ReadOp
       events: played.events,
     },
     added: await addedBy(client, played, before),
-    versions: versions.map((version) => versionFacts(version, groups.filter((group) => group['policy_version'] === version))),
+    versions: versions.map((version) =>
+      versionFacts(
+        version,
+        groups.filter((group) => group['policy_version'] === version),
+      ),
+    ),
     group: await interesting(client, groups),
-    passAtK: KS.map((k) => ({ k, versions: passes.map((pass) => rowsOf(pass['estimates']).find((row) => row['k'] === k) ?? {}) })),
+    passAtK: KS.map((k) => ({
+      k,
+      versions: passes.map((pass) => rowsOf(pass['estimates']).find((row) => row['k'] === k) ?? {}),
+    })),
     pins: [
       await pinned(client, `sft.parquet`, `${ofRun}&correct=true`, 'train.parquet', after),
       await pinned(client, `trajectories.parquet`, ofRun, 'rollouts.parquet', after),
@@ -75,7 +96,11 @@ async function all(client: Client, path: string): Promise<Fields[]> {
   const rows: Fields[] = []
   let cursor: string | undefined
   do {
-    const page = fields(await client.get(`${path}${path.includes('?') ? '&' : '?'}limit=1000${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`))
+    const page = fields(
+      await client.get(
+        `${path}${path.includes('?') ? '&' : '?'}limit=1000${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+      ),
+    )
     rows.push(...rowsOf(page['rows']))
     cursor = textOf(page['next'])
   } while (cursor !== undefined)
@@ -84,7 +109,12 @@ async function all(client: Client, path: string): Promise<Fields[]> {
 
 /** How many of the played events were not there before. */
 async function addedBy(client: Client, played: Played, before: string): Promise<number> {
-  const query = new URLSearchParams({ from: before, to: played.position, after: played.position, source: played.source })
+  const query = new URLSearchParams({
+    from: before,
+    to: played.position,
+    after: played.position,
+    source: played.source,
+  })
   let known = 0
   let cursor: string | undefined
   do {
@@ -112,12 +142,24 @@ function versionFacts(version: number, groups: readonly Fields[]): VersionFacts 
 
 /** The group of the middle of the play whose rollouts differ most: the one that shows what an advantage is. */
 async function interesting(client: Client, groups: readonly Fields[]): Promise<Fields> {
-  const best = groups.reduce<Fields | undefined>((found, group) => (numberOf(group['reward_std']) > numberOf(found?.['reward_std']) ? group : found), undefined) ?? groups[0]
-  return best === undefined ? {} : fields(await client.get(`/v1/groups/${encodeURIComponent(textOf(best['group_id']) ?? '')}`))
+  const best =
+    groups.reduce<Fields | undefined>(
+      (found, group) => (numberOf(group['reward_std']) > numberOf(found?.['reward_std']) ? group : found),
+      undefined,
+    ) ?? groups[0]
+  return best === undefined
+    ? {}
+    : fields(await client.get(`/v1/groups/${encodeURIComponent(textOf(best['group_id']) ?? '')}`))
 }
 
 /** Pins a dataset, and waits until it is built. */
-async function pinned(client: Client, name: string, filter: string, file: string, after: string): Promise<DemoFacts['pins'][number]> {
+async function pinned(
+  client: Client,
+  name: string,
+  filter: string,
+  file: string,
+  after: string,
+): Promise<DemoFacts['pins'][number]> {
   for (let left = 60; ; left--) {
     const answer = fields(await client.get(`/v1/datasets/${name}/pin?${filter}&${after}`))
     const url = textOf(answer['url'])
@@ -132,10 +174,17 @@ const BAR_CELLS = 16
 /** The report as text. */
 export function demoText(facts: DemoFacts, paint: Paint): string {
   const { bold, dim, green } = paint
-  const again = facts.added === 0 ? `  ${green('Nothing was added:')} all ${count(facts.holdings['events'] ?? 0)} events were here already, and counted once.\n` : ''
+  const again =
+    facts.added === 0
+      ? `  ${green('Nothing was added:')} all ${count(facts.holdings['events'] ?? 0)} events were here already, and counted once.\n`
+      : ''
   return [
     `\n${bold('What it holds')}\n`,
-    table([{ head: '' }, { head: '', right: true }], Object.entries(facts.holdings).map(([name, value]) => [name, count(value)]), paint),
+    table(
+      [{ head: '' }, { head: '', right: true }],
+      Object.entries(facts.holdings).map(([name, value]) => [name, count(value)]),
+      paint,
+    ),
     again,
     `\n${bold('Reward by policy version')}\n`,
     versionTable(facts.versions, paint),
@@ -150,39 +199,74 @@ export function demoText(facts: DemoFacts, paint: Paint): string {
 
 function versionTable(versions: readonly VersionFacts[], paint: Paint): string {
   const right = true
-  const columns = [{ head: 'policy' }, { head: 'rollouts', right }, { head: 'right', right }, { head: '' }, { head: 'mean reward', right }, { head: 'groups', right }, { head: 'with no signal', right }]
+  const columns = [
+    { head: 'policy' },
+    { head: 'rollouts', right },
+    { head: 'right', right },
+    { head: '' },
+    { head: 'mean reward', right },
+    { head: 'groups', right },
+    { head: 'with no signal', right },
+  ]
   const rows = versions.map((version) => [
-    `v${version.version}`, count(version.rollouts), `${decimal(version.right * 100, 1)} %`, paint.blue(bar(version.right, BAR_CELLS)),
-    decimal(version.reward, 2), count(version.groups), count(version.flat),
+    `v${version.version}`,
+    count(version.rollouts),
+    `${decimal(version.right * 100, 1)} %`,
+    paint.blue(bar(version.right, BAR_CELLS)),
+    decimal(version.reward, 2),
+    count(version.groups),
+    count(version.flat),
   ])
   return table(columns, rows, paint)
 }
 
 function groupTable(group: Fields, paint: Paint): string {
   const right = true
-  const columns = [{ head: 'rollout', right }, { head: 'reward', right }, { head: 'right' }, { head: 'advantage', right }, { head: 'steps', right }, { head: 'trajectory' }]
+  const columns = [
+    { head: 'rollout', right },
+    { head: 'reward', right },
+    { head: 'right' },
+    { head: 'advantage', right },
+    { head: 'steps', right },
+    { head: 'trajectory' },
+  ]
   const rows = rowsOf(group['members']).map((member) => {
     const advantage = typeof member['advantage'] === 'number' ? member['advantage'] : undefined
     const signed = `${(advantage ?? 0) > 0 ? '+' : ''}${decimal(advantage, 2)}`
     const colour = (advantage ?? 0) > 0 ? paint.green : (advantage ?? 0) < 0 ? paint.red : paint.dim
     return [
-      String(numberOf(member['rollout_index'])), decimal(numberOf(member['reward']), 2), member['correct'] === true ? paint.green('yes') : paint.dim('no'),
-      colour(signed), String(numberOf(member['n_steps'])), paint.dim(textOf(member['trajectory_id']) ?? ''),
+      String(numberOf(member['rollout_index'])),
+      decimal(numberOf(member['reward']), 2),
+      member['correct'] === true ? paint.green('yes') : paint.dim('no'),
+      colour(signed),
+      String(numberOf(member['n_steps'])),
+      paint.dim(textOf(member['trajectory_id']) ?? ''),
     ]
   })
   return table(columns, rows, paint)
 }
 
 function passTable({ passAtK, versions }: DemoFacts, paint: Paint): string {
-  const columns = [{ head: 'k', right: true }, ...['pass@k', 'pass^k'].flatMap((name) => versions.map(({ version }) => ({ head: `${name} v${version}`, right: true })))]
+  const columns = [
+    { head: 'k', right: true },
+    ...['pass@k', 'pass^k'].flatMap((name) =>
+      versions.map(({ version }) => ({ head: `${name} v${version}`, right: true })),
+    ),
+  ]
   const value = (row: Fields, name: string): string => decimal(typeof row[name] === 'number' ? row[name] : undefined, 3)
-  const rows = passAtK.map(({ k, versions: found }) => [String(k), ...found.map((row) => value(row, 'pass_at_k')), ...found.map((row) => value(row, 'pass_hat_k'))])
+  const rows = passAtK.map(({ k, versions: found }) => [
+    String(k),
+    ...found.map((row) => value(row, 'pass_at_k')),
+    ...found.map((row) => value(row, 'pass_hat_k')),
+  ])
   return table(columns, rows, paint)
 }
 
 function nextSteps({ url, run, group, pins }: DemoFacts, paint: Paint): string {
   const ofRun = `run=${encodeURIComponent(run)}`
-  const best = rowsOf(group['members']).toSorted((left, right) => numberOf(right['reward']) - numberOf(left['reward']))[0]
+  const best = rowsOf(group['members']).toSorted(
+    (left, right) => numberOf(right['reward']) - numberOf(left['reward']),
+  )[0]
   const rows = [
     ['read the pages of the API', `${url}/docs`],
     ['see the run', `${url}/v1/runs/${encodeURIComponent(run)}`],

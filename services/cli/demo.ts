@@ -11,7 +11,8 @@ import { rebuildLine, untilStopped } from './running.ts'
 export const demo: Command = {
   spec: {
     name: 'demo',
-    summary: 'Plays rollouts from a fixed seed into DATA_DIR/demo, shows what can be done with them, and goes on serving until Ctrl-C.',
+    summary:
+      'Plays rollouts from a fixed seed into DATA_DIR/demo, shows what can be done with them, and goes on serving until Ctrl-C.',
     positionals: '',
     count: [0, 0],
     options: { exit: { description: 'leave after printing' } },
@@ -78,10 +79,18 @@ async function play(context: CommandContext, server: Server): Promise<void> {
   const api = client({ url: `http://${hostOf(config().host)}:${server.port}`, key })
   const before = textOf(fields(await api.get('/v1/position'))['log_end']) ?? ''
   const progress = progressLine(terminal, now)
-  terminal.err(`${bold('Stepstore')}  ${dim('questions about bar charts, a tool that reads them, three versions of a policy')}\n\n`)
+  terminal.err(
+    `${bold('Stepstore')}  ${dim('questions about bar charts, a tool that reads them, three versions of a policy')}\n\n`,
+  )
   const played = await playThrough({ parts: playRun(demoPlay), client: api, key, terminal, progress })
   progress.show('  reading it back')
-  const facts = await readDemo({ client: api, run: demoPlay.run_id, played, before, versions: demoPlay.policy_versions })
+  const facts = await readDemo({
+    client: api,
+    run: demoPlay.run_id,
+    played,
+    before,
+    versions: demoPlay.policy_versions,
+  })
   progress.end()
   terminal.out(json ? `${JSON.stringify(facts)}\n` : demoText({ ...facts, url: server.url }, terminal.paint))
 }

@@ -21,9 +21,12 @@ export const explain: Command = {
     const config = context.config()
     const reached = await reach(context, config)
     try {
-      const answer = fields(await reached.client.get(`/v1/explain/${encodeURIComponent(args.words[0] ?? '')}?after=latest`))
+      const answer = fields(
+        await reached.client.get(`/v1/explain/${encodeURIComponent(args.words[0] ?? '')}?after=latest`),
+      )
       if (json) terminal.out(`${JSON.stringify(answer)}\n`)
-      else for (const thing of rowsOf(answer['found'])) terminal.out(said(thing, config.key !== undefined, terminal.paint))
+      else
+        for (const thing of rowsOf(answer['found'])) terminal.out(said(thing, config.key !== undefined, terminal.paint))
       return 0
     } finally {
       await reached.close()
@@ -37,10 +40,13 @@ function said(thing: Readonly<Record<string, unknown>>, needsKey: boolean, { bol
   for (const [name, value] of Object.entries(fields(thing['row']))) {
     if (value === null) continue
     const text = typeof value === 'string' ? value : JSON.stringify(value)
-    lines.push(`  ${dim(name.padEnd(22))} ${text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}…` : text}`)
+    lines.push(
+      `  ${dim(name.padEnd(22))} ${text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}…` : text}`,
+    )
   }
   for (const file of rowsOf(thing['files'])) lines.push(`  ${dim('parquet'.padEnd(22))} ${textOf(file['path']) ?? ''}`)
   const bearer = needsKey ? '-H "Authorization: Bearer $STEPSTORE_KEY" ' : ''
-  for (const url of Array.isArray(thing['urls']) ? thing['urls'] : []) lines.push(`  ${dim('get it'.padEnd(22))} curl ${bearer}'${String(url)}'`)
+  for (const url of Array.isArray(thing['urls']) ? thing['urls'] : [])
+    lines.push(`  ${dim('get it'.padEnd(22))} curl ${bearer}'${String(url)}'`)
   return `${lines.join('\n')}\n\n`
 }

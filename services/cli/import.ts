@@ -18,13 +18,17 @@ const SOURCES_MAX = 20
 export const importCommand: Command = {
   spec: {
     name: 'import',
-    summary: 'Sends rollouts from files, or from standard input (-), to a running server. Sending twice changes nothing.',
+    summary:
+      'Sends rollouts from files, or from standard input (-), to a running server. Sending twice changes nothing.',
     positionals: '<format> <path…|->',
     count: [2, 10_000],
     options: {
       run: { value: 'NAME', description: 'the run (tau-bench; default: the name of the file)' },
       'policy-version': { value: 'N', description: 'the version of the policy that acted (tau-bench; default 0)' },
-      domain: { value: 'NAME', description: 'airline or retail (tau-bench; default: from the name of the file, else from its contents)' },
+      domain: {
+        value: 'NAME',
+        description: 'airline or retail (tau-bench; default: from the name of the file, else from its contents)',
+      },
     },
     examples: [
       'stepstore import tau-bench gpt-4o-airline.json',
@@ -55,10 +59,18 @@ function formatOf(word: string): Format {
   const found = FORMATS.find((format) => format === word)
   if (found !== undefined) return found
   const near = nearest(word, FORMATS)
-  throw misuse(`unknown format ${word.slice(0, 60)}`, near === undefined ? `the formats are ${FORMATS.join(', ')}` : `did you mean ${near}? The formats are ${FORMATS.join(', ')}`)
+  throw misuse(
+    `unknown format ${word.slice(0, 60)}`,
+    near === undefined
+      ? `the formats are ${FORMATS.join(', ')}`
+      : `did you mean ${near}? The formats are ${FORMATS.join(', ')}`,
+  )
 }
 
-async function openInputs(paths: readonly string[], stdin: NodeJS.ReadableStream): Promise<{ inputs: Input[]; close: () => Promise<void> }> {
+async function openInputs(
+  paths: readonly string[],
+  stdin: NodeJS.ReadableStream,
+): Promise<{ inputs: Input[]; close: () => Promise<void> }> {
   const { fileInput, streamInput } = await import('#services/import/input.ts')
   if (paths.filter((path) => path === '-').length > 1) throw misuse('standard input can be read once', 'name - once')
   const inputs: Input[] = []
@@ -112,10 +124,18 @@ async function send(context: CommandContext, order: Order): Promise<Sending> {
       addTally(tally, unit.tally)
       const seconds = Math.max(0.001, (now() - startMs) / 1000)
       const share = bytes === 0 ? 100 : Math.floor((unit.bytesRead / bytes) * 100)
-      progress.show(`  sending  ${String(share).padStart(3)} %  ${count(tally.events)} events  ${count(Math.round(tally.events / seconds))}/s`)
+      progress.show(
+        `  sending  ${String(share).padStart(3)} %  ${count(tally.events)} events  ${count(Math.round(tally.events / seconds))}/s`,
+      )
     }
     const position = await out.finish()
-    return { tally, unreadable: faults.count(), position, sources: sources.size > SOURCES_MAX ? undefined : [...sources], runs }
+    return {
+      tally,
+      unreadable: faults.count(),
+      position,
+      sources: sources.size > SOURCES_MAX ? undefined : [...sources],
+      runs,
+    }
   } finally {
     progress.end()
   }
@@ -131,7 +151,8 @@ function faultList(progress: ProgressLine): FaultList {
   return {
     add: ({ input, index, byteOffset, message }) => {
       faults++
-      if (faults <= FAULTS_SHOWN_MAX) progress.keep(`  unreadable: ${input}, record ${index} (byte ${byteOffset}): ${message}`)
+      if (faults <= FAULTS_SHOWN_MAX)
+        progress.keep(`  unreadable: ${input}, record ${index} (byte ${byteOffset}): ${message}`)
       if (faults === FAULTS_SHOWN_MAX) progress.keep('  further unreadable records are counted only')
     },
     count: () => faults,
@@ -148,7 +169,8 @@ async function unitsOf(
   const onFault = (fault: Fault): void => faults.add(fault)
   if (format === 'stepstore') {
     for (const name of ['run', 'policy-version', 'domain']) {
-      if (args.text(name) !== undefined) throw misuse(`--${name} is not for the format stepstore`, 'its events name their run themselves')
+      if (args.text(name) !== undefined)
+        throw misuse(`--${name} is not for the format stepstore`, 'its events name their run themselves')
     }
     const { stepstoreUnits } = await import('#services/import/stepstore.ts')
     const onSource = (source: string): void => {
@@ -158,16 +180,21 @@ async function unitsOf(
   }
   const { runFromFile, tauBenchUnits } = await import('#services/import/tau-bench.ts')
   const run = args.text('run')
-  if (run === undefined && inputs.some((input) => input.name === '-')) throw misuse('standard input has no name to call the run by', 'give --run NAME')
+  if (run === undefined && inputs.some((input) => input.name === '-'))
+    throw misuse('standard input has no name to call the run by', 'give --run NAME')
   const runOf = (input: Input): string => run ?? runFromFile(input.name)
   const source = `urn:stepstore:import:${randomUUID()}`
   sources.add(source)
   const bytes = inputs.reduce((sum, input) => sum + input.bytes, 0)
   const units = tauBenchUnits({
-    inputs, runOf, source, onFault,
+    inputs,
+    runOf,
+    source,
+    onFault,
     policyVersion: args.integer('policy-version') ?? 0,
     domain: args.text('domain'),
-    onCounting: (bytesRead) => progress.show(`  counting trials  ${Math.floor((bytesRead / Math.max(1, bytes)) * 100)} %`),
+    onCounting: (bytesRead) =>
+      progress.show(`  counting trials  ${Math.floor((bytesRead / Math.max(1, bytes)) * 100)} %`),
   })
   return { units, runs: [...new Set(inputs.map(runOf))] }
 }
@@ -178,7 +205,12 @@ interface VerdictCounts {
 }
 
 /** Waits until everything that was sent is judged, then counts the verdicts on it. */
-async function verdictsOf(server: Client, from: string | undefined, { position, sources }: Sending, { terminal, now }: CommandContext): Promise<VerdictCounts> {
+async function verdictsOf(
+  server: Client,
+  from: string | undefined,
+  { position, sources }: Sending,
+  { terminal, now }: CommandContext,
+): Promise<VerdictCounts> {
   let duplicates = 0
   let conflicts = 0
   if (position === undefined) return { duplicates, conflicts }
@@ -190,7 +222,9 @@ async function verdictsOf(server: Client, from: string | undefined, { position, 
       if (from !== undefined) query.set('from', from)
       if (source !== undefined) query.set('source', source)
       if (cursor !== undefined) query.set('cursor', cursor)
-      const answer = await patient(server, `/v1/verdicts?${query.toString()}`, () => progress.show('  waiting until everything is judged'))
+      const answer = await patient(server, `/v1/verdicts?${query.toString()}`, () =>
+        progress.show('  waiting until everything is judged'),
+      )
       const counts = fields(answer['counts'])
       duplicates += numberOf(counts['duplicate'])
       conflicts += numberOf(counts['conflict'])
@@ -203,7 +237,7 @@ async function verdictsOf(server: Client, from: string | undefined, { position, 
 
 /** A read that waits as long as the server is behind or away; it gives up where it is away for a minute. */
 async function patient(server: Client, path: string, onWait: () => void): Promise<Readonly<Record<string, unknown>>> {
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       return fields(await server.get(path))
     } catch (error) {
@@ -224,10 +258,18 @@ function print({ json, terminal }: CommandContext, result: Sending & VerdictCoun
   }
   const { bold, green, yellow, red, blue } = terminal.paint
   const rows = Object.entries(tally).map(([name, value]) => [name.replace('_', ' '), count(value)])
-  const mark = (value: number, colour: (text: string) => string): string => (value === 0 ? count(value) : colour(count(value)))
-  const more = [['duplicates', mark(duplicates, yellow)], ['conflicts', mark(conflicts, red)], ['unreadable', mark(unreadable, red)]]
+  const mark = (value: number, colour: (text: string) => string): string =>
+    value === 0 ? count(value) : colour(count(value))
+  const more = [
+    ['duplicates', mark(duplicates, yellow)],
+    ['conflicts', mark(conflicts, red)],
+    ['unreadable', mark(unreadable, red)],
+  ]
   terminal.out(table([{ head: '' }, { head: '', right: true }], [...rows, ...more], terminal.paint))
-  terminal.out(duplicates > 0 && duplicates === tally.events ? `\n  ${green('Everything was there already: nothing has changed.')}\n` : '\n')
+  terminal.out(
+    duplicates > 0 && duplicates === tally.events
+      ? `\n  ${green('Everything was there already: nothing has changed.')}\n`
+      : '\n',
+  )
   for (const run of runs) terminal.out(`  ${bold('run')}  ${blue(`${url}/v1/runs/${encodeURIComponent(run)}`)}\n`)
 }
-

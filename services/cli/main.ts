@@ -12,14 +12,32 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
-  demo: { summary: 'plays a live run, shows what can be done with it, and goes on serving', load: async () => (await import('./demo.ts')).demo },
+  demo: {
+    summary: 'plays a live run, shows what can be done with it, and goes on serving',
+    load: async () => (await import('./demo.ts')).demo,
+  },
   serve: { summary: 'serves all programs', load: async () => (await import('./serve.ts')).serveCommand },
-  import: { summary: 'sends rollouts from files to a server', load: async () => (await import('./import.ts')).importCommand },
-  doctor: { summary: 'says what is set, what is reachable and what is wrong, with the command that mends it', load: async () => (await import('./doctor.ts')).doctor },
-  explain: { summary: 'tells everything about one id or place in the log', load: async () => (await import('./explain.ts')).explain },
+  import: {
+    summary: 'sends rollouts from files to a server',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  doctor: {
+    summary: 'says what is set, what is reachable and what is wrong, with the command that mends it',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  explain: {
+    summary: 'tells everything about one id or place in the log',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   verify: { summary: 'compares log, store and lake', load: async () => (await import('./verify.ts')).verifyCommand },
-  rebuild: { summary: 'makes the projection or the catalog again', load: async () => (await import('./rebuild.ts')).rebuild },
-  quarantine: { summary: 'lists, shows, retries and drops what could not be read', load: async () => (await import('./quarantine.ts')).quarantine },
+  rebuild: {
+    summary: 'makes the projection or the catalog again',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
+  quarantine: {
+    summary: 'lists, shows, retries and drops what could not be read',
+    load: async () => (await import('./quarantine.ts')).quarantine,
+  },
 }
 
 function overview(): string {
@@ -44,7 +62,10 @@ async function run(given: readonly string[], terminal: Terminal): Promise<ExitCo
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) {
     const near = nearest(name, Object.keys(COMMANDS))
-    throw misuse(`unknown command ${name.slice(0, 60)}`, near === undefined ? 'see: stepstore --help' : `did you mean ${near}? See: stepstore --help`)
+    throw misuse(
+      `unknown command ${name.slice(0, 60)}`,
+      near === undefined ? 'see: stepstore --help' : `did you mean ${near}? See: stepstore --help`,
+    )
   }
   const command = await entry.load()
   const args = readArguments(command.spec, rest)
@@ -68,7 +89,9 @@ function report(thrown: unknown, terminal: Terminal, json: boolean): ExitCode {
   const cause = problem.code === 'internal' && problem.cause instanceof Error ? problem.cause : undefined
   if (json) terminal.err(`${JSON.stringify(problemBody(problem))}\n`)
   else {
-    terminal.err(`${terminal.paint.red('stepstore:')} ${cause === undefined ? problem.message : `${cause.name}: ${cause.message}`}\n`)
+    terminal.err(
+      `${terminal.paint.red('stepstore:')} ${cause === undefined ? problem.message : `${cause.name}: ${cause.message}`}\n`,
+    )
     if (problem.hint !== undefined) terminal.err(`  ${problem.hint}\n`)
   }
   if (cause?.stack !== undefined) terminal.err(`${terminal.paint.dim(cause.stack)}\n`)

@@ -21,9 +21,13 @@ export const quarantine: Command = {
     const action = ACTIONS.find((known) => known === word)
     if (action === undefined) {
       const near = nearest(word, ACTIONS)
-      throw misuse(`quarantine does not know ${word.slice(0, 40)}`, near === undefined ? `it knows ${ACTIONS.join(', ')}` : `did you mean ${near}?`)
+      throw misuse(
+        `quarantine does not know ${word.slice(0, 40)}`,
+        near === undefined ? `it knows ${ACTIONS.join(', ')}` : `did you mean ${near}?`,
+      )
     }
-    if (action !== 'ls' && ids.length === 0) throw misuse(`quarantine ${action} needs an id`, '`stepstore quarantine ls` lists them')
+    if (action !== 'ls' && ids.length === 0)
+      throw misuse(`quarantine ${action} needs an id`, '`stepstore quarantine ls` lists them')
     const { key, url } = context.config()
     const server = client({ url, key })
     if (!(await server.isThere())) throw noServer(url)
@@ -46,11 +50,23 @@ async function list(server: Client, { args, json, terminal }: CommandContext): P
     terminal.out('  Nothing is in quarantine.\n')
     return 0
   }
-  const columns = [{ head: 'id' }, { head: 'state' }, { head: 'seen', right: true }, { head: 'code' }, { head: 'what was wrong' }]
+  const columns = [
+    { head: 'id' },
+    { head: 'state' },
+    { head: 'seen', right: true },
+    { head: 'code' },
+    { head: 'what was wrong' },
+  ]
   terminal.out(
     table(
       columns,
-      rows.map((row) => [textOf(row['quarantine_id']) ?? '', textOf(row['state']) ?? '', count(numberOf(row['n_seen'])), textOf(row['code']) ?? '', (textOf(row['message']) ?? '').slice(0, 80)]),
+      rows.map((row) => [
+        textOf(row['quarantine_id']) ?? '',
+        textOf(row['state']) ?? '',
+        count(numberOf(row['n_seen'])),
+        textOf(row['code']) ?? '',
+        (textOf(row['message']) ?? '').slice(0, 80),
+      ]),
       terminal.paint,
     ),
   )
@@ -58,13 +74,25 @@ async function list(server: Client, { args, json, terminal }: CommandContext): P
   return 0
 }
 
-async function act(server: Client, action: 'show' | 'retry' | 'drop', id: string, { json, terminal }: CommandContext): Promise<void> {
-  const answer = action === 'show' ? await server.get(path(id)) : action === 'drop' ? await server.delete(path(id)) : await server.post(`${path(id)}/retry`, {})
+async function act(
+  server: Client,
+  action: 'show' | 'retry' | 'drop',
+  id: string,
+  { json, terminal }: CommandContext,
+): Promise<void> {
+  const answer =
+    action === 'show'
+      ? await server.get(path(id))
+      : action === 'drop'
+        ? await server.delete(path(id))
+        : await server.post(`${path(id)}/retry`, {})
   if (json) terminal.out(`${JSON.stringify(answer ?? { quarantine_id: id, done: action })}\n`)
   else if (action !== 'show') terminal.out(`  ${action === 'drop' ? 'dropped' : 'retried'} ${id}\n`)
   else {
     for (const [name, value] of Object.entries(fields(answer))) {
-      terminal.out(`  ${terminal.paint.dim(name.padEnd(14))} ${typeof value === 'string' ? value : JSON.stringify(value)}\n`)
+      terminal.out(
+        `  ${terminal.paint.dim(name.padEnd(14))} ${typeof value === 'string' ? value : JSON.stringify(value)}\n`,
+      )
     }
   }
 }

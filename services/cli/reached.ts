@@ -26,5 +26,9 @@ export async function reach(context: CommandContext, config: Config): Promise<Re
     clock: () => new Date(context.now()),
     onRebuild: rebuild.show,
   })
-  return { client: client({ url: config.url, key: config.key, transport: offline.fetch }), by: 'data folder', close: () => offline.close() }
+  return {
+    client: client({ url: config.url, key: config.key, transport: offline.fetch }),
+    by: 'data folder',
+    close: () => offline.close(),
+  }
 }

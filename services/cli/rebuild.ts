@@ -12,7 +12,8 @@ const WHAT = ['projection', 'catalog'] as const
 export const rebuild: Command = {
   spec: {
     name: 'rebuild',
-    summary: 'Makes the rows of the store again from the log, or the catalog of the lake from its records in blobs. The server must not run.',
+    summary:
+      'Makes the rows of the store again from the log, or the catalog of the lake from its records in blobs. The server must not run.',
     positionals: 'projection | catalog',
     count: [1, 1],
     options: {},
@@ -23,11 +24,16 @@ export const rebuild: Command = {
     const what = WHAT.find((known) => known === word)
     if (what === undefined) {
       const near = nearest(word, WHAT)
-      throw misuse(`rebuild does not know ${word.slice(0, 40)}`, near === undefined ? `it knows ${WHAT.join(' and ')}` : `did you mean ${near}?`)
+      throw misuse(
+        `rebuild does not know ${word.slice(0, 40)}`,
+        near === undefined ? `it knows ${WHAT.join(' and ')}` : `did you mean ${near}?`,
+      )
     }
     const settings = config()
     if (await client({ url: settings.url, key: settings.key }).isThere()) {
-      throw new Problem('conflict', `a server runs at ${settings.url}, and it owns the store`, { hint: 'stop it, run this again, then start it' })
+      throw new Problem('conflict', `a server runs at ${settings.url}, and it owns the store`, {
+        hint: 'stop it, run this again, then start it',
+      })
     }
     const { rebuildOffline } = await import('#services/serve/rebuild.ts')
     const line = rebuildLine(terminal, now)
@@ -38,7 +44,10 @@ export const rebuild: Command = {
       onRebuild: line.show,
     })
     if (json) terminal.out(`${JSON.stringify({ rebuilt: what, ...result })}\n`)
-    else terminal.out(`  ${terminal.paint.green(`rebuilt the ${what}`)}: ${count(result.records)} records folded, ${count(result.snapshots)} snapshots in the catalog\n`)
+    else
+      terminal.out(
+        `  ${terminal.paint.green(`rebuilt the ${what}`)}: ${count(result.records)} records folded, ${count(result.snapshots)} snapshots in the catalog\n`,
+      )
     return 0
   },
 }

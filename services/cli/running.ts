@@ -52,14 +52,20 @@ function stopSignals(): { reason: Promise<void>; end: () => void } {
 }
 
 /** Shows how far a rebuild of the store is, and says when it is done. */
-export function rebuildLine(terminal: Terminal, now: () => number): { show: (progress: { reason: string; folded: number; total: number }) => void } {
+export function rebuildLine(
+  terminal: Terminal,
+  now: () => number,
+): { show: (progress: { reason: string; folded: number; total: number }) => void } {
   const line = progressLine(terminal, now)
   let isTold = false
   return {
     show: ({ reason, folded, total }) => {
       if (!isTold) line.keep(`rebuilding the store: ${reason}`)
       isTold = true
-      if (folded < total) line.show(`rebuilding the store  ${Math.floor((folded / Math.max(1, total)) * 100)} %  ${count(folded)} of ${count(total)} records`)
+      if (folded < total)
+        line.show(
+          `rebuilding the store  ${Math.floor((folded / Math.max(1, total)) * 100)} %  ${count(folded)} of ${count(total)} records`,
+        )
       else {
         line.keep(`rebuilt the store from ${count(total)} records`)
         isTold = false

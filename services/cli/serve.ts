@@ -17,7 +17,10 @@ export const serveCommand: Command = {
     for (const word of args.words) {
       const near = nearest(word, PROGRAMS)
       if (!(PROGRAMS as readonly string[]).includes(word)) {
-        throw misuse(`unknown program ${word.slice(0, 40)}`, near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`)
+        throw misuse(
+          `unknown program ${word.slice(0, 40)}`,
+          near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`,
+        )
       }
     }
     const settings = config(args.words.length === 0 ? {} : { PROGRAMS: args.words.join(',') })

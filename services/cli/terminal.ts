@@ -12,7 +12,10 @@ export interface Terminal {
 
 export type Paint = Readonly<Record<'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'blue', (text: string) => string>>
 
-const wrap = (on: boolean, start: number, end: number) => (text: string): string => (on ? `\u001b[${start}m${text}\u001b[${end}m` : text)
+const wrap =
+  (on: boolean, start: number, end: number) =>
+  (text: string): string =>
+    on ? `\u001b[${start}m${text}\u001b[${end}m` : text
 
 export function paint(colour: boolean): Paint {
   return {
@@ -35,7 +38,9 @@ export interface Column {
 
 /** An aligned table, two spaces between columns, heads dimmed; ends with a newline. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], { dim }: Paint): string {
-  const widths = columns.map(({ head }, at) => Math.max(printedWidth(head), ...rows.map((row) => printedWidth(row[at] ?? ''))))
+  const widths = columns.map(({ head }, at) =>
+    Math.max(printedWidth(head), ...rows.map((row) => printedWidth(row[at] ?? ''))),
+  )
   const line = (cells: readonly string[]): string =>
     columns
       .map(({ right }, at) => {

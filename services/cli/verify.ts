@@ -30,20 +30,41 @@ export const verifyCommand: Command = {
         return ok ? 0 : 1
       }
       const { bold, green, red, dim } = terminal.paint
-      const counts = Object.entries(fields(report['counts'])).map(([name, value]) => [name.replace('_', ' '), count(numberOf(value))])
+      const counts = Object.entries(fields(report['counts'])).map(([name, value]) => [
+        name.replace('_', ' '),
+        count(numberOf(value)),
+      ])
       terminal.out(table([{ head: '' }, { head: '', right: true }], counts, terminal.paint))
       for (const note of Array.isArray(report['notes']) ? report['notes'] : []) terminal.out(`  ${dim(String(note))}\n`)
       if (ok) {
-        terminal.out(`\n  ${green('Log, store and lake agree.')} ${dim(`position ${textOf(report['position']) ?? ''}`)}\n`)
+        terminal.out(
+          `\n  ${green('Log, store and lake agree.')} ${dim(`position ${textOf(report['position']) ?? ''}`)}\n`,
+        )
         return 0
       }
       const differences = rowsOf(report['differences'])
       const total = numberOf(report['n_differences']) || differences.length
       terminal.out(`\n  ${red(`${count(total)} differences`)}\n\n`)
-      const rows = differences.slice(0, SHOWN_MAX).map((found) => [said(found['where']), said(found['key']), said(found['what']), said(found['expected']), said(found['found'])])
-      terminal.out(table([{ head: 'where' }, { head: 'key' }, { head: 'what' }, { head: 'expected' }, { head: 'found' }], rows, terminal.paint))
+      const rows = differences
+        .slice(0, SHOWN_MAX)
+        .map((found) => [
+          said(found['where']),
+          said(found['key']),
+          said(found['what']),
+          said(found['expected']),
+          said(found['found']),
+        ])
+      terminal.out(
+        table(
+          [{ head: 'where' }, { head: 'key' }, { head: 'what' }, { head: 'expected' }, { head: 'found' }],
+          rows,
+          terminal.paint,
+        ),
+      )
       if (total > rows.length) terminal.out(`  … and ${count(total - rows.length)} more\n`)
-      terminal.out(`\n  ${bold('stepstore rebuild projection')} folds the store again; ${bold('stepstore rebuild catalog')} reads the catalog from blobs\n`)
+      terminal.out(
+        `\n  ${bold('stepstore rebuild projection')} folds the store again; ${bold('stepstore rebuild catalog')} reads the catalog from blobs\n`,
+      )
       return 1
     } finally {
       progress.end()

@@ -6,6 +6,7 @@ import { checkData, checkEnvelope, type Fault } from './event-checks.ts'
 import { shapeFault, type ShapeFault } from './json-shape.ts'
 import { nearest } from './nearest.ts'
 import { normaliseInstant } from './instant.ts'
+import { isOwn } from './own-event.ts'
 
 /** The longest event, in bytes. */
 export const EVENT_BYTES_MAX = 4 * 1024 * 1024
@@ -65,6 +66,10 @@ function fromHeaders(headers: Readonly<Record<string, string>>, data: unknown): 
   return envelope
 }
 
+const notYours = (type: EventType): Fault => ({
+  code: 'internal_type', message: `${type} is written by Stepstore itself`, pointer: '/type', hint: 'send the request that leads to it',
+})
+
 /**
  * Reads the bytes of a record. With a `ce_specversion` header the bytes are the data of a binary-mode event, else they
  * are a structured one. Never throws: what cannot be read comes back as `Unreadable`.
@@ -77,7 +82,8 @@ export function readEvent(bytes: Uint8Array | null, headers: Readonly<Record<str
   if (!isUtf8(bytes)) return unreadable({ code: 'invalid_utf8', message: 'the bytes are not UTF-8', pointer: '', hint: 'encode events as UTF-8' })
   const parsed = parse(decoder.decode(bytes))
   if ('readable' in parsed) return parsed
-  return readParsed('ce_specversion' in headers ? fromHeaders(headers, parsed.value) : parsed.value)
+  const event = readParsed('ce_specversion' in headers ? fromHeaders(headers, parsed.value) : parsed.value)
+  return event.readable && EVENTS[event.type].internal && !isOwn(headers) ? unreadable(notYours(event.type)) : event
 }
 
 function withoutNulls(fields: Data): Data {

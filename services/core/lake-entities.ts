@@ -8,10 +8,14 @@ import { fieldsBeyond, type LakeRow } from './lake-place.ts'
 
 /** Fields of trajectory.started and trajectory.finished that have a column, or that another table holds. */
 const STARTED_COLUMNS = new Set(
-  'trajectory_id run_id item_id policy_version group_id group_size rollout_index train_step substep actor_model sampling prompt tools started_at'.split(' '),
+  'trajectory_id run_id item_id policy_version group_id group_size rollout_index train_step substep actor_model sampling prompt tools started_at'.split(
+    ' ',
+  ),
 )
 const FINISHED_COLUMNS = new Set(
-  'trajectory_id status end_reason n_steps run_id reward parts answer_match format_ok format_violations match_method prediction_raw prediction_norm advantage prompt_tokens response_tokens obs_tokens ended_at'.split(' '),
+  'trajectory_id status end_reason n_steps run_id reward parts answer_match format_ok format_violations match_method prediction_raw prediction_norm advantage prompt_tokens response_tokens obs_tokens ended_at'.split(
+    ' ',
+  ),
 )
 
 const dayOf = (appendedAtMs: number): string => instantFromMs(appendedAtMs).slice(0, 10)
@@ -24,7 +28,10 @@ export interface TrajectoryEvents {
 }
 
 /** The row of a finished trajectory. */
-export function trajectoryRow(row: Row<'trajectories'>, { started, finished, finishedAppendedAtMs }: TrajectoryEvents): LakeRow {
+export function trajectoryRow(
+  row: Row<'trajectories'>,
+  { started, finished, finishedAppendedAtMs }: TrajectoryEvents,
+): LakeRow {
   const start = started?.data as EventData<'trajectory.started'> | undefined
   const finish = finished?.data as EventData<'trajectory.finished'> | undefined
   return {

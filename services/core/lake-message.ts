@@ -50,9 +50,12 @@ export function messageRow(message: Message): MessageRow {
   }
   if (typeof content === 'string') return { ...row, content, content_parts: null, images }
   if (content === undefined || content === null) return { ...row, content: null, content_parts: null, images }
-  if (!Array.isArray(content)) return { ...row, content: JSON.stringify(content), content_parts: JSON.stringify(content), images }
+  if (!Array.isArray(content))
+    return { ...row, content: JSON.stringify(content), content_parts: JSON.stringify(content), images }
   const parts = content.map(readPart)
-  const shown = parts.flatMap(({ imageId }) => (imageId === undefined || images?.includes(imageId) === true ? [] : [imageId]))
+  const shown = parts.flatMap(({ imageId }) =>
+    imageId === undefined || images?.includes(imageId) === true ? [] : [imageId],
+  )
   return {
     ...row,
     content: parts.map(({ text }) => text).join(''),
@@ -64,5 +67,7 @@ export function messageRow(message: Message): MessageRow {
 /** The messages of an observation: a bare string is short for one tool message. Null where there was no observation. */
 export function observationRows(observation: string | readonly Message[] | null | undefined): MessageRow[] | null {
   if (observation === undefined || observation === null) return null
-  return typeof observation === 'string' ? [messageRow({ role: 'tool', content: observation })] : observation.map(messageRow)
+  return typeof observation === 'string'
+    ? [messageRow({ role: 'tool', content: observation })]
+    : observation.map(messageRow)
 }

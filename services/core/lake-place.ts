@@ -27,14 +27,26 @@ export interface PlaceColumns {
   readonly dt: string
 }
 
-export function placeColumns({ partition, offset, appendedAtMs, appendedAt = instantFromMs(appendedAtMs) }: Place): PlaceColumns {
+export function placeColumns({
+  partition,
+  offset,
+  appendedAtMs,
+  appendedAt = instantFromMs(appendedAtMs),
+}: Place): PlaceColumns {
   return { partition, offset, appended_at: appendedAt, dt: appendedAt.slice(0, 10) }
 }
 
 /** The place, the time of the event (that of append where it names none) and the hash of its content. */
-export function toldColumns(event: ReadEvent, place: Place): PlaceColumns & { readonly time: string; readonly content_hash: string } {
+export function toldColumns(
+  event: ReadEvent,
+  place: Place,
+): PlaceColumns & { readonly time: string; readonly content_hash: string } {
   const columns = placeColumns(place)
-  return { ...columns, time: event.time ?? columns.appended_at, content_hash: place.contentHash ?? eventHash(event.type, event.data) }
+  return {
+    ...columns,
+    time: event.time ?? columns.appended_at,
+    content_hash: place.contentHash ?? eventHash(event.type, event.data),
+  }
 }
 
 /** An instant as a producer sent it, normalised; null where there is none. */
@@ -42,7 +54,9 @@ export function instantColumn(value: string | null | undefined): string | null {
   return value === undefined || value === null ? null : (normaliseInstant(value) ?? null)
 }
 
-const KNOWN = Object.fromEntries(EVENT_TYPES.map((type) => [type, new Set(Object.keys(EVENTS[type].data.properties as object))])) as Record<EventType, Set<string>>
+const KNOWN = Object.fromEntries(
+  EVENT_TYPES.map((type) => [type, new Set(Object.keys(EVENTS[type].data.properties as object))]),
+) as Record<EventType, Set<string>>
 
 /** The fields of an object that are not in `known`, as JSON text; null where there are none. */
 export function fieldsBeyond(fields: Data, known: ReadonlySet<string>): string | null {

@@ -9,7 +9,8 @@ import { stepRow, toolCallRows } from './lake-step.ts'
 export type EventTableName = 'steps' | 'tool_calls' | 'scores' | 'items' | 'annotations' | 'metrics'
 
 /** A number that may be one of the words "NaN", "Infinity", "-Infinity", which DuckDB reads as a DOUBLE. */
-const realColumn = (value: unknown): number | string | null => (typeof value === 'number' || typeof value === 'string' ? value : null)
+const realColumn = (value: unknown): number | string | null =>
+  typeof value === 'number' || typeof value === 'string' ? value : null
 
 /** The row in `scores` of a trajectory.scored event, or of a trajectory.finished event that bears a reward. */
 export function scoreRow(event: ReadEvent, place: Place): LakeRow | undefined {

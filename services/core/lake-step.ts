@@ -3,7 +3,15 @@ import type { EventData } from '#schemas/events.ts'
 import { ToolCall as ToolCallSchema, type ToolCall } from '#schemas/messages.ts'
 import type { ReadEvent } from './event-reader.ts'
 import { jsonText, observationRows } from './lake-message.ts'
-import { extraColumn, fieldsBeyond, instantColumn, placeColumns, toldColumns, type LakeRow, type Place } from './lake-place.ts'
+import {
+  extraColumn,
+  fieldsBeyond,
+  instantColumn,
+  placeColumns,
+  toldColumns,
+  type LakeRow,
+  type Place,
+} from './lake-place.ts'
 
 const OPENING = '<tool_call>'
 const CLOSING = '</tool_call>'
@@ -63,7 +71,11 @@ export function stepRow(event: ReadEvent, place: Place): LakeRow {
     content: rawOutput === null || calls.length === 0 ? null : contentWithoutCalls(rawOutput, calls),
     think_text: data.think_text,
     answer_text: data.answer_text,
-    tool_calls: data.tool_calls?.map(({ id, name, arguments: args }) => ({ id: id ?? null, name, arguments: jsonText(args) })),
+    tool_calls: data.tool_calls?.map(({ id, name, arguments: args }) => ({
+      id: id ?? null,
+      name,
+      arguments: jsonText(args),
+    })),
     observation: observationRows(data.observation),
     images: data.images,
     n_tool_calls: calls.length,
@@ -95,7 +107,12 @@ export function stepRow(event: ReadEvent, place: Place): LakeRow {
 export function toolCallRows(event: ReadEvent, place: Place): LakeRow[] {
   const data = event.data as EventData<'step.recorded'>
   if (data.tool_calls === undefined || data.tool_calls === null || data.tool_calls.length === 0) return []
-  const step = { run_id: data.run_id, trajectory_id: data.trajectory_id, step_index: data.step_index, ...placeColumns(place) }
+  const step = {
+    run_id: data.run_id,
+    trajectory_id: data.trajectory_id,
+    step_index: data.step_index,
+    ...placeColumns(place),
+  }
   return data.tool_calls.map((call, index) => ({
     ...step,
     call_index: index,

@@ -14,12 +14,15 @@ export async function fileInput(path: string): Promise<Input> {
   const info = await stat(path).catch((error: unknown) => {
     throw new Problem('not_found', `cannot read ${path}`, { hint: 'check the path', cause: error })
   })
-  if (!info.isFile()) throw new Problem('invalid', `${path} is no file`, { hint: 'name the files, such as folder/*.json' })
+  if (!info.isFile())
+    throw new Problem('invalid', `${path} is no file`, { hint: 'name the files, such as folder/*.json' })
   return { name: path, bytes: info.size, open: () => createReadStream(path, { highWaterMark: CHUNK_BYTES }) }
 }
 
 /** Standard input, kept in a temporary file until `close`, so that it can be read twice and in constant memory. */
-export async function streamInput(source: NodeJS.ReadableStream): Promise<{ input: Input; close: () => Promise<void> }> {
+export async function streamInput(
+  source: NodeJS.ReadableStream,
+): Promise<{ input: Input; close: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-import-'))
   const close = () => rm(folder, { recursive: true, force: true })
   try {

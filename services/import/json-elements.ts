@@ -117,7 +117,10 @@ class Window {
 }
 
 /** The elements of a source of bytes, one at a time. Never throws on content; the source's own errors pass through. */
-export async function* jsonElements(source: AsyncIterable<Uint8Array>, options: ElementOptions): AsyncGenerator<Element> {
+export async function* jsonElements(
+  source: AsyncIterable<Uint8Array>,
+  options: ElementOptions,
+): AsyncGenerator<Element> {
   const cutter = new Cutter(options)
   for await (const chunk of source) {
     cutter.window.push(chunk)
@@ -198,7 +201,8 @@ class Cutter {
   #element(end: number): Element {
     const { window } = this
     const bytes = window.bytes.subarray(window.from, end)
-    if (bytes.length > this.#options.elementBytesMax) return this.#garbage(`longer than ${this.#options.elementBytesMax} bytes`)
+    if (bytes.length > this.#options.elementBytesMax)
+      return this.#garbage(`longer than ${this.#options.elementBytesMax} bytes`)
     if (!isUtf8(bytes)) return this.#garbage('not UTF-8')
     let value: unknown
     try {

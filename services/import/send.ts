@@ -67,7 +67,8 @@ class HttpSender implements Sender {
 
   async add(events: readonly Uint8Array[]): Promise<void> {
     const bytes = events.reduce((sum, event) => sum + event.length + 1, 0)
-    if (this.#batchBytes + bytes > this.#bytesMax || this.#batch.length + events.length > this.#eventsMax) await this.#flush()
+    if (this.#batchBytes + bytes > this.#bytesMax || this.#batch.length + events.length > this.#eventsMax)
+      await this.#flush()
     this.#batch.push(...events)
     this.#batchBytes += bytes
     if (this.#batchBytes >= this.#bytesMax || this.#batch.length >= this.#eventsMax) await this.#flush()
@@ -86,7 +87,8 @@ class HttpSender implements Sender {
     const batch = this.#batch
     this.#batch = []
     this.#batchBytes = 0
-    while (this.#underWay.size >= this.#options.inFlightMax && this.#failure === undefined) await Promise.race(this.#underWay)
+    while (this.#underWay.size >= this.#options.inFlightMax && this.#failure === undefined)
+      await Promise.race(this.#underWay)
     this.#throwFailure()
     const work = this.#sendAll(batch)
       .catch((error: unknown) => {
@@ -151,7 +153,9 @@ class HttpSender implements Sender {
       response = await fetch(url, { ...request, signal: AbortSignal.timeout(120_000) })
       text = await response.text()
     } catch (error) {
-      return { reason: `the server cannot be reached (${errorText(error instanceof Error ? (error.cause ?? error) : error)})` }
+      return {
+        reason: `the server cannot be reached (${errorText(error instanceof Error ? (error.cause ?? error) : error)})`,
+      }
     }
     const answer = fieldsOf(text)
     if ((response.status === 200 || response.status === 207) && typeof answer['position'] === 'string') {
@@ -189,7 +193,8 @@ function fieldsOf(text: string): Record<string, unknown> {
 }
 
 function serverProblem(status: number, answer: Readonly<Record<string, unknown>>, detail: string): Problem {
-  const code = typeof answer['code'] === 'string' && answer['code'] in PROBLEMS ? (answer['code'] as ProblemCode) : undefined
+  const code =
+    typeof answer['code'] === 'string' && answer['code'] in PROBLEMS ? (answer['code'] as ProblemCode) : undefined
   const hint = typeof answer['hint'] === 'string' ? answer['hint'] : 'is STEPSTORE_URL that of a Stepstore server?'
   return new Problem(code ?? (status === 401 ? 'unauthorized' : 'invalid'), detail, { hint })
 }

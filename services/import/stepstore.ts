@@ -63,7 +63,11 @@ async function* lines(source: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   }
   const finish = (end: number): Line | undefined => {
     const whole = length > EVENT_BYTES_MAX + 1 ? undefined : Buffer.concat(parts)
-    const line = { bytes: whole?.at(-1) === 0x0d ? whole.subarray(0, -1) : whole, index: index++, byteOffset: lineStart }
+    const line = {
+      bytes: whole?.at(-1) === 0x0d ? whole.subarray(0, -1) : whole,
+      index: index++,
+      byteOffset: lineStart,
+    }
     parts = []
     length = 0
     lineStart = end + 1

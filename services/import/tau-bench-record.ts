@@ -30,14 +30,16 @@ export interface TauNames {
  */
 const TIME = '2024-06-20T00:00:00Z'
 
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Reads an element of the array as a record. Answers a sentence where it is none. */
 export function tauRecord(value: unknown, givenDomain: string | undefined): TauRecord | string {
   if (!isFields(value)) return 'not an object'
   const { task_id: task, trial, reward, info, traj } = value
   if (typeof task !== 'string' && !Number.isSafeInteger(task)) return 'task_id must be a whole number or text'
-  if (typeof trial !== 'number' || !Number.isSafeInteger(trial) || trial < 0) return 'trial must be a whole number from 0'
+  if (typeof trial !== 'number' || !Number.isSafeInteger(trial) || trial < 0)
+    return 'trial must be a whole number from 0'
   if (typeof reward !== 'number' || !Number.isFinite(reward)) return 'reward must be a finite number'
   if (!isFields(info)) return 'info must be an object'
   if (!Array.isArray(traj)) return 'traj must be a list of messages'
@@ -55,7 +57,8 @@ export function tauRecord(value: unknown, givenDomain: string | undefined): TauR
 function callsFault(calls: unknown): string | undefined {
   if (calls === undefined || calls === null) return undefined
   if (!Array.isArray(calls)) return 'not a list'
-  const isCall = (call: unknown): boolean => isFields(call) && isFields(call['function']) && typeof call['function']['name'] === 'string'
+  const isCall = (call: unknown): boolean =>
+    isFields(call) && isFields(call['function']) && typeof call['function']['name'] === 'string'
   return calls.every(isCall) ? undefined : 'a call names no function'
 }
 
@@ -76,7 +79,9 @@ export function tauItem(record: TauRecord): EventData<'item.registered'> | undef
     family: 'tau-bench',
     split: 'test',
     question: instruction,
-    answer: Array.isArray(outputs) ? outputs.map((output) => (typeof output === 'string' ? output : JSON.stringify(output))) : [],
+    answer: Array.isArray(outputs)
+      ? outputs.map((output) => (typeof output === 'string' ? output : JSON.stringify(output)))
+      : [],
     metadata,
   }
 }
@@ -87,7 +92,12 @@ const itemId = ({ domain, task }: TauRecord): string => `tau-bench/${domain}/${t
 export const tauGroup = ({ domain, task }: TauRecord, run: string): string => `${run}/${domain}/${task}`
 
 /** An event as bytes. Throws a sentence in an Error where it would not be readable. */
-export function tauEvent<Type extends EventType>(type: Type, id: string, data: EventData<Type>, source: string): Uint8Array {
+export function tauEvent<Type extends EventType>(
+  type: Type,
+  id: string,
+  data: EventData<Type>,
+  source: string,
+): Uint8Array {
   const bytes = Buffer.from(JSON.stringify({ specversion: '1.0', id, source, type, time: TIME, data }))
   const read = readEvent(bytes)
   if (!read.readable) throw new UnfitRecord(`${type}${read.pointer}: ${read.message}`)
@@ -100,7 +110,10 @@ export class UnfitRecord extends Error {
 }
 
 /** The events of one rollout, in order, and how many steps and calls they hold. Throws UnfitRecord. */
-export function tauTrajectory(record: TauRecord, names: TauNames): { events: Uint8Array[]; steps: number; toolCalls: number } {
+export function tauTrajectory(
+  record: TauRecord,
+  names: TauNames,
+): { events: Uint8Array[]; steps: number; toolCalls: number } {
   const { run, source } = names
   const groupId = tauGroup(record, run)
   const trajectory_id = `${groupId}/${record.trial}`
@@ -149,7 +162,10 @@ function stepOf({ assistant, observation }: Turn): StepBody {
   const { role: _role, content, tool_calls: sent, ...others } = assistant
   const calls = Array.isArray(sent) ? (sent as SentCall[]) : []
   // What is neither text nor a call (audio, a list of parts, a refusal) has no field of its own.
-  const rest = { ...others, ...(content === undefined || content === null || typeof content === 'string' ? {} : { content }) }
+  const rest = {
+    ...others,
+    ...(content === undefined || content === null || typeof content === 'string' ? {} : { content }),
+  }
   const results = observation.filter((message) => message.role === 'tool')
   return {
     action_kind: calls.length > 0 ? 'tool_call' : 'message',
@@ -214,5 +230,7 @@ function howItEnded(info: Fields, messages: readonly Message[]): Pick<EndBody, '
   if (last?.role === 'user' && typeof last.content === 'string' && last.content.includes('###STOP###')) {
     return { status: 'completed', end_reason: 'user_stop' }
   }
-  return isFields(info['reward_info']) ? { status: 'completed', end_reason: 'env_done' } : { status: 'truncated', end_reason: 'max_turns' }
+  return isFields(info['reward_info'])
+    ? { status: 'completed', end_reason: 'env_done' }
+    : { status: 'truncated', end_reason: 'max_turns' }
 }

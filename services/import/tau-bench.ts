@@ -3,7 +3,16 @@ import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { jsonElements } from './json-elements.ts'
 import { isNewName, NAMES_MAX, noTally, type Fault, type Input, type Unit } from './unit.ts'
-import { tauEvent, tauGroup, tauItem, tauRecord, tauTrajectory, UnfitRecord, type TauNames, type TauRecord } from './tau-bench-record.ts'
+import {
+  tauEvent,
+  tauGroup,
+  tauItem,
+  tauRecord,
+  tauTrajectory,
+  UnfitRecord,
+  type TauNames,
+  type TauRecord,
+} from './tau-bench-record.ts'
 
 export interface TauBenchOptions {
   readonly inputs: readonly Input[]
@@ -24,7 +33,12 @@ const ELEMENTS = { elementBytesMax: 64 * 1024 * 1024, begins: /\{\s*"task_id"\s*
 
 /** The run that a file is imported as unless it is told: its name without the ending. */
 export function runFromFile(path: string): string {
-  return basename(path).replace(/\.jsonl?$/i, '').replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 120) || 'tau-bench'
+  return (
+    basename(path)
+      .replace(/\.jsonl?$/i, '')
+      .replace(/[^A-Za-z0-9._-]+/g, '-')
+      .slice(0, 120) || 'tau-bench'
+  )
 }
 
 /**
@@ -43,7 +57,12 @@ export async function* tauBenchUnits(options: TauBenchOptions): AsyncGenerator<U
   for (const input of options.inputs) {
     const run = options.runOf(input)
     for await (const { record, index, byteOffset, bytesRead } of records(input, options, options.onFault)) {
-      const names = { run, policyVersion: options.policyVersion, source: options.source, groupSize: trials.get(trialsKey(run, record))?.size }
+      const names = {
+        run,
+        policyVersion: options.policyVersion,
+        source: options.source,
+        groupSize: trials.get(trialsKey(run, record))?.size,
+      }
       try {
         yield recordUnit(record, names, seen, readBefore + bytesRead)
       } catch (error) {
@@ -53,7 +72,8 @@ export async function* tauBenchUnits(options: TauBenchOptions): AsyncGenerator<U
     }
     readBefore += input.bytes
   }
-  for (const run of runs) yield runUnit(tauEvent('run.finished', 'finish', { run_id: run, status: 'completed' }, options.source))
+  for (const run of runs)
+    yield runUnit(tauEvent('run.finished', 'finish', { run_id: run, status: 'completed' }, options.source))
 }
 
 const runUnit = (event: Uint8Array): Unit => ({ events: [event], tally: { ...noTally(), events: 1 }, bytesRead: 0 })
@@ -65,8 +85,13 @@ interface Placed {
   readonly bytesRead: number
 }
 
-async function* records(input: Input, options: TauBenchOptions, onFault: (fault: Fault) => void): AsyncGenerator<Placed> {
-  const domain = options.domain ?? /(?:^|[^a-z])(airline|retail)(?:[^a-z]|$)/i.exec(basename(input.name))?.[1]?.toLowerCase()
+async function* records(
+  input: Input,
+  options: TauBenchOptions,
+  onFault: (fault: Fault) => void,
+): AsyncGenerator<Placed> {
+  const domain =
+    options.domain ?? /(?:^|[^a-z])(airline|retail)(?:[^a-z]|$)/i.exec(basename(input.name))?.[1]?.toLowerCase()
   for await (const { index, byteOffset, bytesRead, value, fault } of jsonElements(input.open(), ELEMENTS)) {
     const record = fault ?? tauRecord(value, domain)
     if (typeof record === 'string') onFault({ input: input.name, index, byteOffset, message: record })
@@ -118,5 +143,9 @@ function recordUnit(record: TauRecord, names: TauNames, seen: Seen, bytesRead: n
     }
   }
   const groups = isNewName(seen.groups, tauGroup(record, names.run)) ? 1 : 0
-  return { events, tally: { trajectories: 1, steps, tool_calls: toolCalls, items, groups, events: events.length }, bytesRead }
+  return {
+    events,
+    tally: { trajectories: 1, steps, tool_calls: toolCalls, items, groups, events: events.length },
+    bytesRead,
+  }
 }

@@ -1,7 +1,6 @@
 /** POST /v1/events: bytes in, durable records out. */
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { EVENTS } from '#schemas/events.ts'
 import { EVENT_BYTES_MAX, readEvent } from '#services/core/event-reader.ts'
 import type { Log, NewRecord } from '#services/log/log.ts'
 import type { Logger } from '#services/logger.ts'
@@ -127,14 +126,6 @@ function judge(bytes: Buffer, headers: Readonly<Record<string, string>>, index: 
   if (!event.readable) {
     const { code, message, pointer, hint } = event
     return { index, code, message: `${message} (${hint})`, pointer }
-  }
-  if (EVENTS[event.type].internal) {
-    return {
-      index,
-      code: 'internal_type',
-      message: `${event.type} is written by Stepstore itself (send the request that leads to it)`,
-      pointer: '/type',
-    }
   }
   return { key: event.partitionKey }
 }

@@ -1,7 +1,7 @@
 /** PUT /v1/images/{sha256} and POST /v1/images/missing: pictures by their hash, once. */
 import { createHash } from 'node:crypto'
-import { DATASCHEMA_PREFIX } from '#schemas/envelope.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
+import { ownEvent } from '#services/core/own-event.ts'
 import type { Log, NewRecord } from '#services/log/log.ts'
 import { formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
@@ -14,9 +14,6 @@ export const IMAGE_BYTES_MAX = 32 * 1024 * 1024
 
 /** How many hashes may be asked for at once. */
 export const MISSING_MAX = 10_000
-
-/** Marks records that Stepstore wrote itself, so that no producer can pass for it. */
-export const INTERNAL_HEADERS = { 'content-type': 'application/cloudevents+json', 'stepstore-internal': '1' }
 
 /** How many image ids are remembered as told to the log; beyond it some are told again, which counts once. */
 const TOLD_MAX = 200_000
@@ -50,15 +47,7 @@ function mediaTypeOf(bytes: Uint8Array): MediaType | undefined {
 }
 
 function storedRecord(imageId: string, mediaType: MediaType, bytes: number): NewRecord {
-  const event = {
-    specversion: '1.0',
-    id: imageId,
-    source: 'urn:stepstore:ingest',
-    type: 'image.stored',
-    dataschema: `${DATASCHEMA_PREFIX}/image.stored/1`,
-    data: { image_id: imageId, media_type: mediaType, bytes },
-  }
-  return { key: imageId, headers: INTERNAL_HEADERS, value: Buffer.from(JSON.stringify(event)) }
+  return ownEvent('image.stored', { image_id: imageId, media_type: mediaType, bytes }, { id: imageId, source: 'urn:stepstore:ingest' })
 }
 
 async function headBytes(blobs: Blobs, key: string): Promise<Uint8Array> {

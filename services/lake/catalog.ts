@@ -24,12 +24,23 @@ export function asSnapshot(row: Row<'snapshots'>): Snapshot {
 
 /** The newest published snapshot; undefined while there is none. */
 export function newestSnapshot(db: Kysely<Database>): Promise<Row<'snapshots'> | undefined> {
-  return db.selectFrom('snapshots').selectAll().where('published', '=', true).orderBy('snapshot_id', 'desc').limit(1).executeTakeFirst()
+  return db
+    .selectFrom('snapshots')
+    .selectAll()
+    .where('published', '=', true)
+    .orderBy('snapshot_id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
 }
 
 /** A published snapshot by its number, or undefined. */
 export function snapshotById(db: Kysely<Database>, snapshotId: number): Promise<Row<'snapshots'> | undefined> {
-  return db.selectFrom('snapshots').selectAll().where('published', '=', true).where('snapshot_id', '=', snapshotId).executeTakeFirst()
+  return db
+    .selectFrom('snapshots')
+    .selectAll()
+    .where('published', '=', true)
+    .where('snapshot_id', '=', snapshotId)
+    .executeTakeFirst()
 }
 
 /** The files of a table at a snapshot, oldest first. */
@@ -73,7 +84,12 @@ export function recordKey(snapshotId: number): string {
 export async function recordBytes(db: Kysely<Database>, snapshot: Row<'snapshots'>): Promise<Uint8Array> {
   const { snapshot_id: id, created_at, log_id, cut } = snapshot
   const files = await db.selectFrom('data_files').selectAll().where('begin_snapshot', '=', id).orderBy('path').execute()
-  const ended = await db.selectFrom('data_files').select('path').where('end_snapshot', '=', id).orderBy('path').execute()
+  const ended = await db
+    .selectFrom('data_files')
+    .select('path')
+    .where('end_snapshot', '=', id)
+    .orderBy('path')
+    .execute()
   const record: CatalogRecord = {
     format: 1,
     snapshot_id: id,
@@ -81,7 +97,15 @@ export async function recordBytes(db: Kysely<Database>, snapshot: Row<'snapshots
     log_id,
     cut,
     files: files.map(({ path, table_name, dt, rows, bytes, sha256, from_offsets, to_offsets, stats }) => ({
-      path, table_name, dt, rows, bytes, sha256, from_offsets, to_offsets, stats: stats as DataFile['stats'],
+      path,
+      table_name,
+      dt,
+      rows,
+      bytes,
+      sha256,
+      from_offsets,
+      to_offsets,
+      stats: stats as DataFile['stats'],
     })),
     ended: ended.map(({ path }) => path),
   }
@@ -97,9 +121,15 @@ export async function readRecord(blobs: Blobs, snapshotId: number): Promise<Cata
   try {
     record = JSON.parse(new TextDecoder().decode(bytes)) as CatalogRecord
   } catch (error) {
-    throw new Problem('corrupt', `${key} is no catalog record`, { hint: 'restore it from a copy of the blobs', cause: error })
+    throw new Problem('corrupt', `${key} is no catalog record`, {
+      hint: 'restore it from a copy of the blobs',
+      cause: error,
+    })
   }
-  if (record.format !== 1) throw new Problem('newer_data', `${key} was written by a newer version`, { hint: 'start that version, or a newer one' })
+  if (record.format !== 1)
+    throw new Problem('newer_data', `${key} was written by a newer version`, {
+      hint: 'start that version, or a newer one',
+    })
   return record
 }
 

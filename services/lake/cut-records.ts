@@ -29,18 +29,32 @@ export function eventOf(record: Pick<LogRecord, 'partition' | 'offset' | 'value'
   try {
     return readAgain(record.value ?? new Uint8Array(), record.headers)
   } catch (error) {
-    throw new Problem('corrupt', `the record ${record.offset} of partition ${record.partition} was judged an event, but cannot be read as one`, { hint: 'run `npx stepstore rebuild store`', cause: error })
+    throw new Problem(
+      'corrupt',
+      `the record ${record.offset} of partition ${record.partition} was judged an event, but cannot be read as one`,
+      { hint: 'run `npx stepstore rebuild store`', cause: error },
+    )
   }
 }
 
 const idOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
 /** Stages one record and gives the event in it, if it is one. */
-function stageRecord(staging: Staging, record: LogRecord, appendedAt: string, verdict: Row<'verdicts'> | undefined): ReadEvent | undefined {
+function stageRecord(
+  staging: Staging,
+  record: LogRecord,
+  appendedAt: string,
+  verdict: Row<'verdicts'> | undefined,
+): ReadEvent | undefined {
   const event = verdict?.verdict === 'unreadable' ? undefined : eventOf(record)
   const contentHash = event === undefined ? null : eventHash(event.type, event.data)
   staging.addEvent({
-    ...placeColumns({ partition: record.partition, offset: record.offset, appendedAtMs: record.appendedAtMs, appendedAt }),
+    ...placeColumns({
+      partition: record.partition,
+      offset: record.offset,
+      appendedAtMs: record.appendedAtMs,
+      appendedAt,
+    }),
     key: record.key,
     headers: JSON.stringify(record.headers),
     verdict: verdict?.verdict ?? 'accepted',
@@ -53,13 +67,25 @@ function stageRecord(staging: Staging, record: LogRecord, appendedAt: string, ve
     raw: record.value,
   })
   if (event === undefined || contentHash === null || verdict !== undefined) return event
-  const place = { partition: record.partition, offset: record.offset, appendedAtMs: record.appendedAtMs, appendedAt, contentHash }
+  const place = {
+    partition: record.partition,
+    offset: record.offset,
+    appendedAtMs: record.appendedAtMs,
+    appendedAt,
+    contentHash,
+  }
   eachLakeRow(event, place, (table, row) => staging.add(table, row))
   return event
 }
 
 /** Stages every record in [from, to) and keeps the events at the `wanted` places. */
-export async function stageRecords(log: Log, staging: Staging, request: CutRequest, wanted: PlacedEvents, context: JobContext): Promise<{ records: number; bytes: number }> {
+export async function stageRecords(
+  log: Log,
+  staging: Staging,
+  request: CutRequest,
+  wanted: PlacedEvents,
+  context: JobContext,
+): Promise<{ records: number; bytes: number }> {
   const verdicts = new Map(request.verdicts.map((verdict) => [placeKey(verdict.partition, verdict.offset), verdict]))
   let records = 0
   let bytes = 0
@@ -70,11 +96,17 @@ export async function stageRecords(log: Log, staging: Staging, request: CutReque
       context.signal.throwIfAborted()
       const batch = await log.read(partition, at, READ)
       const last = batch.at(-1)
-      if (last === undefined) throw new Problem('corrupt', `the log holds nothing at offset ${at} of partition ${partition}, but the store has rows from there`, { hint: 'restart; the store is then compared with the log' })
+      if (last === undefined)
+        throw new Problem(
+          'corrupt',
+          `the log holds nothing at offset ${at} of partition ${partition}, but the store has rows from there`,
+          { hint: 'restart; the store is then compared with the log' },
+        )
       for (const record of batch) {
         if (record.offset >= end) break
         const key = placeKey(partition, record.offset)
-        if (record.appendedAtMs !== appended.ms) appended = { ms: record.appendedAtMs, at: instantFromMs(record.appendedAtMs) }
+        if (record.appendedAtMs !== appended.ms)
+          appended = { ms: record.appendedAtMs, at: instantFromMs(record.appendedAtMs) }
         const event = stageRecord(staging, record, appended.at, verdicts.get(key))
         if (event !== undefined && wanted.has(key)) wanted.set(key, { event, appendedAtMs: record.appendedAtMs })
         records += 1

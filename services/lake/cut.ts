@@ -42,7 +42,12 @@ function changesOf({ rows }: CutRequest): Change[] {
       table: 'trajectories',
       partition: row.partition,
       sources: SOURCES.trajectories(row),
-      make: (started, finished) => trajectoryRow(row, { started: started?.event, finished: finished.event, finishedAppendedAtMs: finished.appendedAtMs }),
+      make: (started, finished) =>
+        trajectoryRow(row, {
+          started: started?.event,
+          finished: finished.event,
+          finishedAppendedAtMs: finished.appendedAtMs,
+        }),
     })),
     ...rows.runs.map((row): Change => ({
       table: 'runs',
@@ -60,7 +65,11 @@ function changesOf({ rows }: CutRequest): Change[] {
 }
 
 /** Reads the events that lie below the cut, and lists those that are nowhere. Those inside it are marked as wanted. */
-async function olderEvents(log: Log, request: CutRequest, changes: readonly Change[]): Promise<{ events: PlacedEvents; wanted: PlacedEvents; missing: RecordPlace[] }> {
+async function olderEvents(
+  log: Log,
+  request: CutRequest,
+  changes: readonly Change[],
+): Promise<{ events: PlacedEvents; wanted: PlacedEvents; missing: RecordPlace[] }> {
   const events: PlacedEvents = new Map()
   const wanted: PlacedEvents = new Map()
   const missing: RecordPlace[] = []
@@ -83,17 +92,32 @@ async function olderEvents(log: Log, request: CutRequest, changes: readonly Chan
 
 const NOT_YET = {} as PlacedEvent
 
-const within = (from: Offsets, to: Offsets, partition: number, offset: number): boolean => offset >= (from.get(partition) ?? 0) && offset < (to.get(partition) ?? 0)
+const within = (from: Offsets, to: Offsets, partition: number, offset: number): boolean =>
+  offset >= (from.get(partition) ?? 0) && offset < (to.get(partition) ?? 0)
 
 function heldFileOf(held: readonly HeldFile[], { table, partition, sources }: Change, dt: unknown): HeldFile {
-  const found = held.find((file) => file.table === table && file.dt === dt && within(file.from, file.to, partition, sources.entered))
-  if (found === undefined) throw new Problem('corrupt', `no file of ${table} holds what entered at offset ${sources.entered} of partition ${partition}`, { hint: 'run `npx stepstore rebuild catalog`' })
+  const found = held.find(
+    (file) => file.table === table && file.dt === dt && within(file.from, file.to, partition, sources.entered),
+  )
+  if (found === undefined)
+    throw new Problem(
+      'corrupt',
+      `no file of ${table} holds what entered at offset ${sources.entered} of partition ${partition}`,
+      { hint: 'run `npx stepstore rebuild catalog`' },
+    )
   return found
 }
 
 /** Writes a held file again with the rows that changed. */
-async function rewrite(connection: DuckDBConnection, file: HeldFile, changed: LineFile, localPath: string): Promise<CutResult['rewritten'][number]> {
-  const columns = Object.keys(lakeColumns(file.table)).map((name) => `"${name}"`).join(', ')
+async function rewrite(
+  connection: DuckDBConnection,
+  file: HeldFile,
+  changed: LineFile,
+  localPath: string,
+): Promise<CutResult['rewritten'][number]> {
+  const columns = Object.keys(lakeColumns(file.table))
+    .map((name) => `"${name}"`)
+    .join(', ')
   const [key] = LAKE_TABLES[file.table].key
   const query = `with changed as (${jsonLines(file.table, changed)})
     select ${columns} from read_parquet(${sqlText(file.localPath)}, hive_partitioning = false) where "${key}" not in (select "${key}" from changed)
@@ -102,12 +126,21 @@ async function rewrite(connection: DuckDBConnection, file: HeldFile, changed: Li
 }
 
 /** Divides the changed rows into new ones, which are staged, and those of held files, which come back by file. */
-function divide(request: CutRequest, changes: readonly Change[], events: PlacedEvents, staging: Staging): Map<HeldFile, LineFile> {
+function divide(
+  request: CutRequest,
+  changes: readonly Change[],
+  events: PlacedEvents,
+  staging: Staging,
+): Map<HeldFile, LineFile> {
   const again = new Map<HeldFile, LineFile>()
   for (const change of changes) {
     const { partition, sources } = change
     const entered = events.get(placeKey(partition, sources.entered))
-    if (entered === undefined || entered === NOT_YET) throw new Problem('corrupt', `record ${sources.entered} of partition ${partition}, which made a row of ${change.table}, is not in the log`)
+    if (entered === undefined || entered === NOT_YET)
+      throw new Problem(
+        'corrupt',
+        `record ${sources.entered} of partition ${partition}, which made a row of ${change.table}, is not in the log`,
+      )
     const started = sources.started === null ? undefined : events.get(placeKey(partition, sources.started))
     const row = change.make(started, entered)
     if (sources.entered >= (request.from.get(partition) ?? 0)) {
@@ -123,7 +156,12 @@ function divide(request: CutRequest, changes: readonly Change[], events: PlacedE
 }
 
 /** Writes the files of a cut into the folder of the request. The same log and rows give the same bytes. */
-export async function writeCut(connection: DuckDBConnection, log: Log, request: CutRequest, context: JobContext): Promise<CutResult> {
+export async function writeCut(
+  connection: DuckDBConnection,
+  log: Log,
+  request: CutRequest,
+  context: JobContext,
+): Promise<CutResult> {
   const changes = changesOf(request)
   const { events, wanted, missing } = await olderEvents(log, request, changes)
   if (missing.length > 0) return { missing, files: [], rewritten: [], records: 0, bytes: 0 }

@@ -58,9 +58,17 @@ function engineProblem(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return new Problem('unavailable', 'the job was cancelled', { cause: error })
   const text = errorText(error)
   if (/No space left|ENOSPC|max_temp_directory_size/.test(text)) {
-    return new Problem('unavailable', 'the scratch folder is full', { hint: 'free some space on its disk', retryAfterSeconds: 5, cause: error })
+    return new Problem('unavailable', 'the scratch folder is full', {
+      hint: 'free some space on its disk',
+      retryAfterSeconds: 5,
+      cause: error,
+    })
   }
-  if (text.includes('Out of Memory')) return new Problem('unavailable', 'the engine ran out of its memory', { hint: 'ask for less at once', cause: error })
+  if (text.includes('Out of Memory'))
+    return new Problem('unavailable', 'the engine ran out of its memory', {
+      hint: 'ask for less at once',
+      cause: error,
+    })
   return error
 }
 

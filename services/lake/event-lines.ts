@@ -28,7 +28,17 @@ export interface EventRow {
 
 const CUT = '\u0001'
 const NONE = '\u0002'
-const TEXTS = ['key', 'headers', 'verdict', 'code', 'type', 'natural_key', 'content_hash', 'run_id', 'trajectory_id'] as const
+const TEXTS = [
+  'key',
+  'headers',
+  'verdict',
+  'code',
+  'type',
+  'natural_key',
+  'content_hash',
+  'run_id',
+  'trajectory_id',
+] as const
 const TYPES = lakeColumns('events')
 const NAMES = Object.keys(TYPES)
 /** DuckDB's own limit where no line is longer. */
@@ -86,10 +96,14 @@ export class EventLines {
     const texts = new Set<string>(TEXTS)
     const parts: string[] = []
     if (this.#plain.lines > 0) {
-      parts.push(`select ${NAMES.map((name) => (name === 'raw' ? 'encode(raw) as raw' : `"${name}"`)).join(', ')} from ${source(this.#plain)}`)
+      parts.push(
+        `select ${NAMES.map((name) => (name === 'raw' ? 'encode(raw) as raw' : `"${name}"`)).join(', ')} from ${source(this.#plain)}`,
+      )
     }
     if (this.#hex.lines > 0) {
-      const columns = NAMES.map((name) => (name === 'raw' ? 'unhex(raw) as raw' : texts.has(name) ? `decode(unhex("${name}")) as "${name}"` : `"${name}"`))
+      const columns = NAMES.map((name) =>
+        name === 'raw' ? 'unhex(raw) as raw' : texts.has(name) ? `decode(unhex("${name}")) as "${name}"` : `"${name}"`,
+      )
       parts.push(`select ${columns.join(', ')} from ${source(this.#hex)}`)
     }
     return parts.join(' union all ')
@@ -97,7 +111,9 @@ export class EventLines {
 }
 
 function source(file: LineFile): string {
-  const columns = NAMES.map((name) => `${sqlText(name)}: ${sqlText(name === 'raw' ? 'VARCHAR' : (TYPES[name] ?? 'VARCHAR'))}`).join(', ')
+  const columns = NAMES.map(
+    (name) => `${sqlText(name)}: ${sqlText(name === 'raw' ? 'VARCHAR' : (TYPES[name] ?? 'VARCHAR'))}`,
+  ).join(', ')
   const lineBytesMax = Math.max(LINE_BYTES_MAX, file.lineBytesMax + 1024)
   return `read_csv(${sqlText(file.path)}, delim = '${CUT}', quote = '', escape = '', nullstr = '${NONE}', header = false, auto_detect = false, new_line = '\\n', max_line_size = ${lineBytesMax}, columns = {${columns}})`
 }

@@ -25,7 +25,10 @@ async function eventFiles({ db }: LakeReader): Promise<DataFile[]> {
 }
 
 function mayHold(file: DataFile, { partition, offset }: RecordPlace): boolean {
-  return offset >= (parseOffsets(file.from_offsets).get(partition) ?? 0) && offset < (parseOffsets(file.to_offsets).get(partition) ?? 0)
+  return (
+    offset >= (parseOffsets(file.from_offsets).get(partition) ?? 0) &&
+    offset < (parseOffsets(file.to_offsets).get(partition) ?? 0)
+  )
 }
 
 function asRecord(row: Readonly<Record<string, unknown>>): LogRecord {
@@ -39,11 +42,19 @@ function asRecord(row: Readonly<Record<string, unknown>>): LogRecord {
   }
 }
 
-async function select(reader: LakeReader, files: readonly DataFile[], where: string, rowsMax: number): Promise<LogRecord[]> {
+async function select(
+  reader: LakeReader,
+  files: readonly DataFile[],
+  where: string,
+  rowsMax: number,
+): Promise<LogRecord[]> {
   if (files.length === 0) return []
   const paths = await Promise.all(files.map((file) => reader.blobs.localPath(file.path)))
   const from = `read_parquet([${paths.map(sqlText).join(', ')}], hive_partitioning = false)`
-  const { rows } = await reader.lake.run('rows', { sql: `select ${COLUMNS} from ${from} where ${where} order by "partition", "offset" limit ${rowsMax}`, rowsMax })
+  const { rows } = await reader.lake.run('rows', {
+    sql: `select ${COLUMNS} from ${from} where ${where} order by "partition", "offset" limit ${rowsMax}`,
+    rowsMax,
+  })
   return rows.map(asRecord)
 }
 
@@ -56,21 +67,38 @@ export async function lakeRecords(reader: LakeReader, places: readonly RecordPla
   const found: KeptRecord[] = []
   for (let at = 0; at < places.length; at += PLACES_MAX) {
     const wanted = places.slice(at, at + PLACES_MAX)
-    const where = wanted.map(({ partition, offset }) => `("partition" = ${partition} and "offset" = ${offset})`).join(' or ')
-    const records = await select(reader, files.filter((file) => wanted.some((place) => mayHold(file, place))), where, PLACES_MAX)
+    const where = wanted
+      .map(({ partition, offset }) => `("partition" = ${partition} and "offset" = ${offset})`)
+      .join(' or ')
+    const records = await select(
+      reader,
+      files.filter((file) => wanted.some((place) => mayHold(file, place))),
+      where,
+      PLACES_MAX,
+    )
     for (const { value, ...record } of records) if (value !== null) found.push({ ...record, value })
   }
   return found
 }
 
 /** Records of a partition from an offset on, in order, as the log would give them; empty where the lake holds no more. */
-export async function lakeRecordsFrom(reader: LakeReader, partition: number, fromOffset: number, { recordsMax }: Pick<ReadLimit, 'recordsMax'>): Promise<LogRecord[]> {
+export async function lakeRecordsFrom(
+  reader: LakeReader,
+  partition: number,
+  fromOffset: number,
+  { recordsMax }: Pick<ReadLimit, 'recordsMax'>,
+): Promise<LogRecord[]> {
   const files = await eventFiles(reader)
   const file = files
     .filter(({ to_offsets: to }) => fromOffset < (parseOffsets(to).get(partition) ?? 0))
-    .sort((left, right) => (parseOffsets(left.from_offsets).get(partition) ?? 0) - (parseOffsets(right.from_offsets).get(partition) ?? 0))[0]
+    .sort(
+      (left, right) =>
+        (parseOffsets(left.from_offsets).get(partition) ?? 0) - (parseOffsets(right.from_offsets).get(partition) ?? 0),
+    )[0]
   if (file === undefined) return []
   // A cut has one file for each day of append; together they hold its offsets without a gap.
-  const sameCut = files.filter(({ from_offsets, to_offsets }) => from_offsets === file.from_offsets && to_offsets === file.to_offsets)
+  const sameCut = files.filter(
+    ({ from_offsets, to_offsets }) => from_offsets === file.from_offsets && to_offsets === file.to_offsets,
+  )
   return select(reader, sameCut, `"partition" = ${partition} and "offset" >= ${fromOffset}`, recordsMax)
 }

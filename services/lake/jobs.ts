@@ -101,4 +101,3 @@ export interface JobContext {
   /** The share of the work that is done, 0 to 1. */
   readonly progress: (share: number) => void
 }
-

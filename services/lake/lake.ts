@@ -23,7 +23,11 @@ export interface Lake {
   /** Where jobs may write; safe to delete while nothing runs. */
   readonly scratchDir: string
   /** Runs a job. Rejects with a Problem: `unavailable` when the process dies, the disk is full or the job is cancelled. */
-  run<Kind extends JobKind>(kind: Kind, request: Jobs[Kind]['request'], options?: JobOptions): Promise<Jobs[Kind]['result']>
+  run<Kind extends JobKind>(
+    kind: Kind,
+    request: Jobs[Kind]['request'],
+    options?: JobOptions,
+  ): Promise<Jobs[Kind]['result']>
   /** The job `copy`, for those who want nothing else. */
   copy(request: CopyRequest, options?: JobOptions): Promise<CopyResult>
   /** Ends the process; jobs that run reject. */
@@ -54,7 +58,11 @@ class LakeClient implements Lake {
     return this.#options.scratchDir
   }
 
-  run<Kind extends JobKind>(kind: Kind, request: Jobs[Kind]['request'], options: JobOptions = {}): Promise<Jobs[Kind]['result']> {
+  run<Kind extends JobKind>(
+    kind: Kind,
+    request: Jobs[Kind]['request'],
+    options: JobOptions = {},
+  ): Promise<Jobs[Kind]['result']> {
     const { signal, onProgress } = options
     if (this.#closed) return Promise.reject(new Problem('unavailable', 'the lake is closed'))
     if (signal?.aborted === true) return Promise.reject(new Problem('unavailable', 'the job was cancelled'))
@@ -80,7 +88,11 @@ class LakeClient implements Lake {
 
   #running(): ChildProcess {
     if (this.#child !== undefined) return this.#child
-    const child = fork(new URL('process.ts', import.meta.url), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(new URL('process.ts', import.meta.url), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
     let lastWords = ''
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       lastWords = (lastWords + text).slice(-LAST_WORDS_CHARS)
@@ -111,7 +123,8 @@ class LakeClient implements Lake {
   #gone(child: ChildProcess, how: string): void {
     if (this.#child === child) this.#child = undefined
     if (!this.#closed) this.#options.logger('error', 'lake process ended', { how })
-    for (const { reject } of this.#waiting.values()) reject(new Problem('unavailable', 'the lake process ended', { retryAfterSeconds: 1, cause: new Error(how) }))
+    for (const { reject } of this.#waiting.values())
+      reject(new Problem('unavailable', 'the lake process ended', { retryAfterSeconds: 1, cause: new Error(how) }))
     this.#waiting.clear()
   }
 

@@ -65,5 +65,5 @@ export class LineFile {
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
 }

@@ -25,7 +25,14 @@ export interface Failure {
 }
 
 export function asFailure(error: unknown): Failure {
-  if (!(error instanceof Problem)) return { code: undefined, message: errorText(error), hint: undefined, retryAfterSeconds: undefined, cause: undefined }
+  if (!(error instanceof Problem))
+    return {
+      code: undefined,
+      message: errorText(error),
+      hint: undefined,
+      retryAfterSeconds: undefined,
+      cause: undefined,
+    }
   const { code, message, hint, retryAfterSeconds, cause } = error
   return { code, message, hint, retryAfterSeconds, cause: cause === undefined ? undefined : errorText(cause) }
 }

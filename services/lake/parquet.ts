@@ -27,7 +27,9 @@ export interface WrittenFile {
 
 /** The columns that filters use. */
 const FILTERED = new Set(
-  'partition offset run_id trajectory_id item_id group_id image_id policy_version train_step step_index reward_version name status type verdict first_offset finished_offset'.split(' '),
+  'partition offset run_id trajectory_id item_id group_id image_id policy_version train_step step_index reward_version name status type verdict first_offset finished_offset'.split(
+    ' ',
+  ),
 )
 
 /** Whole trajectories are read most, and 8192 steps a group read them fastest (engine minimum 2048). */
@@ -43,10 +45,18 @@ function order(table: LakeTableName): string {
 }
 
 /** Writes the rows that `query` gives, sorted, as one file. */
-export async function writeParquet(connection: DuckDBConnection, table: LakeTableName, dt: string, query: string, localPath: string): Promise<WrittenFile> {
+export async function writeParquet(
+  connection: DuckDBConnection,
+  table: LakeTableName,
+  dt: string,
+  query: string,
+  localPath: string,
+): Promise<WrittenFile> {
   const options = `format parquet, compression zstd, compression_level ${LEVELS[table] ?? LEVEL}, row_group_size ${ROW_GROUP_ROWS}, return_stats`
   const names = Object.keys(lakeColumns(table)).map((name) => `"${name}"`)
-  const copied = await connection.runAndReadAll(`copy (select ${names.join(', ')} from (${query}) order by ${order(table)}) to ${sqlText(localPath)} (${options})`)
+  const copied = await connection.runAndReadAll(
+    `copy (select ${names.join(', ')} from (${query}) order by ${order(table)}) to ${sqlText(localPath)} (${options})`,
+  )
   const row = copied.getRowObjectsJson()[0] ?? {}
   return {
     table,
@@ -73,7 +83,10 @@ function readStats(table: LakeTableName, given: unknown): Record<string, ColumnS
     const found = new Map((value as readonly Entry[]).map((entry) => [entry.key, String(entry.value)]))
     const typed = (text: string): string | number => (types[name] === 'VARCHAR' ? text : Number(text))
     const [min, max] = [found.get('min'), found.get('max')]
-    stats[name] = { ...(min === undefined || max === undefined ? {} : { min: typed(min), max: typed(max) }), null_count: Number(found.get('null_count') ?? 0) }
+    stats[name] = {
+      ...(min === undefined || max === undefined ? {} : { min: typed(min), max: typed(max) }),
+      null_count: Number(found.get('null_count') ?? 0),
+    }
   }
   return stats
 }

@@ -27,7 +27,12 @@ function logAt(place: LogPlace): Promise<Log> {
   return opened
 }
 
-async function work(open: Engine, kind: JobKind, request: Jobs[JobKind]['request'], context: JobContext): Promise<Jobs[JobKind]['result']> {
+async function work(
+  open: Engine,
+  kind: JobKind,
+  request: Jobs[JobKind]['request'],
+  context: JobContext,
+): Promise<Jobs[JobKind]['result']> {
   switch (kind) {
     case 'cut': {
       const cut = request as CutRequest

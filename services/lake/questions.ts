@@ -1,10 +1,15 @@
 /** The jobs that ask: SQL that writes a dataset, and SQL whose rows come back. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { DuckDBBlobValue } from '@duckdb/node-api'
+import { DuckDBBlobValue, DuckDBListValue, DuckDBStructValue } from '@duckdb/node-api'
 import type { CopyRequest, CopyResult, JobContext, RowsRequest, RowsResult } from './jobs.ts'
 
 /** Runs the statements of a dataset in order. */
-export async function runCopy(connection: DuckDBConnection, request: CopyRequest, context: JobContext, engine: string): Promise<CopyResult> {
+export async function runCopy(
+  connection: DuckDBConnection,
+  request: CopyRequest,
+  context: JobContext,
+  engine: string,
+): Promise<CopyResult> {
   const gather = request.write?.gather ?? []
   const total = request.prepare.length + 1 + gather.length + (request.write === undefined ? 0 : 1)
   let done = 0
@@ -18,7 +23,9 @@ export async function runCopy(connection: DuckDBConnection, request: CopyRequest
     step()
   }
   const counted = await connection.runAndReadAll(request.counts)
-  const counts = counted.getRows().map(([leftOut, n]) => [leftOut === null ? null : String(leftOut), Number(n)] as const)
+  const counts = counted
+    .getRows()
+    .map(([leftOut, n]) => [leftOut === null ? null : String(leftOut), Number(n)] as const)
   step()
   for (const statement of gather) {
     await connection.run(statement)
@@ -37,7 +44,12 @@ export async function runCopy(connection: DuckDBConnection, request: CopyRequest
 export async function runRows(connection: DuckDBConnection, { sql, rowsMax }: RowsRequest): Promise<RowsResult> {
   const reader = await connection.streamAndReadUntil(sql, rowsMax + 1)
   const found = reader.getRowObjects()
-  return { rows: found.slice(0, rowsMax).map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]))), cut: found.length > rowsMax }
+  return {
+    rows: found
+      .slice(0, rowsMax)
+      .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]))),
+    cut: found.length > rowsMax,
+  }
 }
 
 /** A value of DuckDB as plain data. */
@@ -46,9 +58,9 @@ function plain(value: unknown): unknown {
   if (value instanceof DuckDBBlobValue) return value.bytes
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value
-  if ('items' in value) return plain(value.items)
-  if ('entries' in value && typeof value.entries === 'object' && value.entries !== null) {
+  if (value instanceof DuckDBListValue) return plain(value.items)
+  if (value instanceof DuckDBStructValue)
     return Object.fromEntries(Object.entries(value.entries).map(([name, field]) => [name, plain(field)]))
-  }
-  return String(value)
+  // Instants, dates and the like know their text.
+  return (value as { toString(): string }).toString()
 }

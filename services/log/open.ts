@@ -20,7 +20,10 @@ const PARTITIONS = 4
 const PENDING_BYTES_MAX = 128 * 1024 * 1024
 
 /** Opens the log to write it. Throws what the adapter throws: `store_in_use`, `partitions_changed`, `newer_data`. */
-export async function openLog(place: LogPlace, options: { readonly logger: Logger; readonly clock: () => Date }): Promise<OwnedLog> {
+export async function openLog(
+  place: LogPlace,
+  options: { readonly logger: Logger; readonly clock: () => Date },
+): Promise<OwnedLog> {
   const { lmdbLog } = await import('./lmdb.ts')
   return lmdbLog({ folder: place.folder, partitions: PARTITIONS, pendingBytesMax: PENDING_BYTES_MAX, ...options })
 }

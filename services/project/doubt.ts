@@ -14,10 +14,10 @@ export const PROJECTION = CURSOR_OF.project
 /** The reason why the rows cannot be trusted, or undefined where they can. */
 export async function doubtOf(store: Store, log: Log): Promise<string | undefined> {
   const meta = new Map((await store.db.selectFrom('meta').selectAll().execute()).map((row) => [row.name, row.value]))
-  if (!meta.has('log_id')) return undefined
+  const bounds = await log.bounds()
+  if (!meta.has('log_id')) return bounds.some(({ end }) => end > 0) ? 'it is empty, and the log is not' : undefined
   if (meta.get('log_id') !== log.id) return 'the rows belong to another log'
   if (meta.get('projection_version') !== String(PROJECTION_VERSION)) return 'the rows were folded by another version'
-  const bounds = await log.bounds()
   const cursors = await store.db.selectFrom('cursors').selectAll().where('projection', '=', PROJECTION).execute()
   for (const cursor of cursors) {
     const held = bounds[cursor.partition]

@@ -178,6 +178,6 @@ export async function startProject(options: ProjectOptions): Promise<Project> {
   }
   await claimStore(options.store, options.log)
   const projector = new Projector(options)
-  await projector.start(doubt ?? options.doubt)
+  await projector.start(options.doubt ?? doubt)
   return projector
 }

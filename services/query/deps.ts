@@ -28,6 +28,8 @@ export interface SnapshotView {
 /** The running archive. */
 export interface ArchiveView {
   readonly newest: SnapshotView | undefined
+  /** Why no cut comes about, where one keeps failing. */
+  readonly failing?: string | undefined
   /** The first snapshot that includes the offsets, or undefined where none came in time. */
   reach(offsets: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<SnapshotView | undefined>
 }

@@ -34,7 +34,13 @@ const Explained = object(
           kind: text('record, trajectory, run, group, item, image or quarantine.'),
           says: text('What it is, in a sentence.'),
           row: json('What the store holds of it.'),
-          files: list(object({ table: text('The lake table.'), path: text('The Parquet file.'), snapshot: Type.Integer() }, 'A file.'), 'Files of the newest snapshot that hold it.'),
+          files: list(
+            object(
+              { table: text('The lake table.'), path: text('The Parquet file.'), snapshot: Type.Integer() },
+              'A file.',
+            ),
+            'Files of the newest snapshot that hold it.',
+          ),
           urls: list(text('A URL.'), 'Where to read it.'),
         },
         'One thing that the id names.',
@@ -46,7 +52,9 @@ const Explained = object(
 )
 
 const explainRoute = route({
-  path: '/v1/explain/{id}', tag: 'Operations', summary: 'Explain an id or a place in the log',
+  path: '/v1/explain/{id}',
+  tag: 'Operations',
+  summary: 'Explain an id or a place in the log',
   detail: 'The id of a trajectory, run, group, item, image or quarantined record, or a place as `partition:offset`.',
   pathParameters: { id: 'The id, URL-encoded, or a place such as 2:1034.' },
   parameters: READ_PARAMETERS,
@@ -56,11 +64,14 @@ const explainRoute = route({
     const id = call.path('id')
     const { result, offsets } = await reading(call, async (db) => {
       const found: Thing[] = []
-      for (const find of [record, trajectory, run, group, item, image, quarantined]) found.push(...(await find(db, id, call.deps)))
+      for (const find of [record, trajectory, run, group, item, image, quarantined])
+        found.push(...(await find(db, id, call.deps)))
       return found
     })
     if (result.length === 0) {
-      throw new Problem('not_found', `nothing is known of ${JSON.stringify(id.slice(0, 120))}`, { hint: 'give the id of a trajectory, run, group, item, image or quarantined record, or a place such as 2:1034' })
+      throw new Problem('not_found', `nothing is known of ${JSON.stringify(id.slice(0, 120))}`, {
+        hint: 'give the id of a trajectory, run, group, item, image or quarantined record, or a place such as 2:1034',
+      })
     }
     return jsonAnswer(call.deps, { id, found: result }, offsets)
   },
@@ -71,23 +82,41 @@ type Find = (db: Kysely<Database>, id: string, deps: QueryDeps) => Promise<Thing
 const url = (deps: QueryDeps, path: string, id: string): string => `${deps.publicUrl}${path}/${encodeURIComponent(id)}`
 
 /** The files of the newest published snapshot that hold the record at a place. */
-async function filesOf(db: Kysely<Database>, place: { partition: number; offset: number }, tables: readonly string[]): Promise<Thing['files']> {
-  const newest = await db.selectFrom('snapshots').select(['snapshot_id', 'cut']).where('published', '=', true).orderBy('snapshot_id', 'desc').limit(1).executeTakeFirst()
+async function filesOf(
+  db: Kysely<Database>,
+  place: { partition: number; offset: number },
+  tables: readonly string[],
+): Promise<Thing['files']> {
+  const newest = await db
+    .selectFrom('snapshots')
+    .select(['snapshot_id', 'cut'])
+    .where('published', '=', true)
+    .orderBy('snapshot_id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
   const snapshot = Number(newest?.snapshot_id ?? 0)
   if (newest === undefined || (parseOffsets(newest.cut).get(place.partition) ?? 0) <= place.offset) return []
   const files = await db
-    .selectFrom('data_files').select(['table_name', 'path', 'from_offsets', 'to_offsets'])
-    .where('table_name', 'in', tables).where('begin_snapshot', '<=', snapshot)
+    .selectFrom('data_files')
+    .select(['table_name', 'path', 'from_offsets', 'to_offsets'])
+    .where('table_name', 'in', tables)
+    .where('begin_snapshot', '<=', snapshot)
     .where(sql<boolean>`(end_snapshot is null or end_snapshot > ${snapshot})`)
-    .orderBy('path').execute()
+    .orderBy('path')
+    .execute()
   const holds = (file: { from_offsets: string; to_offsets: string }): boolean =>
-    (parseOffsets(file.from_offsets).get(place.partition) ?? 0) <= place.offset && place.offset < (parseOffsets(file.to_offsets).get(place.partition) ?? 0)
+    (parseOffsets(file.from_offsets).get(place.partition) ?? 0) <= place.offset &&
+    place.offset < (parseOffsets(file.to_offsets).get(place.partition) ?? 0)
   return files.filter(holds).map(({ table_name, path }) => ({ table: table_name, path, snapshot }))
 }
 
 /** Which lake table the rows of an event type go to, beside `events`. */
 const TABLE_OF: Partial<Record<EventType, string>> = {
-  'step.recorded': 'steps', 'item.registered': 'items', 'trajectory.scored': 'scores', 'trajectory.annotated': 'annotations', 'metric.logged': 'metrics',
+  'step.recorded': 'steps',
+  'item.registered': 'items',
+  'trajectory.scored': 'scores',
+  'trajectory.annotated': 'annotations',
+  'metric.logged': 'metrics',
 }
 
 const record: Find = async (db, id, deps) => {
@@ -97,24 +126,45 @@ const record: Find = async (db, id, deps) => {
   const [found] = await bodies(deps, [place])
   if (found === undefined) return []
   const { event, value, appended_at } = found
-  const verdict = await db.selectFrom('verdicts').selectAll().where('partition', '=', place.partition).where('offset', '=', place.offset).executeTakeFirst()
+  const verdict = await db
+    .selectFrom('verdicts')
+    .selectAll()
+    .where('partition', '=', place.partition)
+    .where('offset', '=', place.offset)
+    .executeTakeFirst()
   const isJudged = (deps.project.offsets.get(place.partition) ?? 0) > place.offset
   const word = verdict?.verdict ?? (isJudged ? 'accepted' : 'not judged yet')
   const table = event.readable ? TABLE_OF[event.type] : undefined
-  const about = event.readable ? String(event.data['trajectory_id'] ?? event.data['run_id'] ?? event.data['item_id'] ?? event.data['image_id']) : undefined
-  const kind = event.readable ? event.data['trajectory_id'] !== undefined ? 'trajectories' : event.data['run_id'] !== undefined ? 'runs' : event.data['item_id'] !== undefined ? 'items' : 'images' : 'quarantine'
+  const about = event.readable
+    ? String(event.data['trajectory_id'] ?? event.data['run_id'] ?? event.data['item_id'] ?? event.data['image_id'])
+    : undefined
+  const kind = event.readable
+    ? event.data['trajectory_id'] !== undefined
+      ? 'trajectories'
+      : event.data['run_id'] !== undefined
+        ? 'runs'
+        : event.data['item_id'] !== undefined
+          ? 'items'
+          : 'images'
+    : 'quarantine'
   return [
     {
       kind: 'record',
       says: event.readable ? `${event.type}, ${word}` : `no event (${event.code}: ${event.message}), ${word}`,
       row: {
-        ...place, appended_at, verdict: word, reason: verdict?.message ?? null,
+        ...place,
+        appended_at,
+        verdict: word,
+        reason: verdict?.message ?? null,
         first_offset: verdict?.first_offset ?? null,
         natural_key: event.readable ? naturalKey(event.type, event.data) : null,
         data: event.readable ? event.data : null,
         raw: event.readable ? null : Buffer.from(value).toString('utf8').slice(0, RAW_CHARACTERS_MAX),
       },
-      files: await filesOf(db, place, ['events', ...(table === undefined || table in LAKE_TABLES === false ? [] : [table])]),
+      files: await filesOf(db, place, [
+        'events',
+        ...(table === undefined || table in LAKE_TABLES === false ? [] : [table]),
+      ]),
       urls: about === undefined ? [] : [url(deps, `/v1/${kind}`, about)],
     },
   ]
@@ -127,7 +177,8 @@ const trajectory: Find = async (db, id, deps) => {
   const place = { partition: row.partition, offset: Number(row.finished_offset ?? row.first_offset) }
   return [
     {
-      kind: 'trajectory', row,
+      kind: 'trajectory',
+      row,
       says: `a rollout of ${row.item_id ?? 'an unknown item'} in run ${row.run_id ?? 'unknown'}, ${finished}, ${row.n_steps_seen} steps, ${row.n_conflicts} conflicts`,
       files: await filesOf(db, place, ['trajectories', 'steps', 'tool_calls', 'scores']),
       urls: [url(deps, '/v1/trajectories', id), `${url(deps, '/v1/trajectories', id)}/steps`],
@@ -141,16 +192,38 @@ const run: Find = async (db, id, deps) => {
   const runParameter = `run=${encodeURIComponent(id)}`
   return [
     {
-      kind: 'run', row, says: `a run of kind ${row.kind ?? 'unknown'}, ${row.finished_offset === null ? 'not finished' : (row.status ?? 'finished')}`,
+      kind: 'run',
+      row,
+      says: `a run of kind ${row.kind ?? 'unknown'}, ${row.finished_offset === null ? 'not finished' : (row.status ?? 'finished')}`,
       files: await filesOf(db, { partition: row.partition, offset: Number(row.first_offset) }, ['runs']),
-      urls: [url(deps, '/v1/runs', id), `${deps.publicUrl}/v1/trajectories?${runParameter}`, `${deps.publicUrl}/v1/datasets/trajectories.parquet?${runParameter}`],
+      urls: [
+        url(deps, '/v1/runs', id),
+        `${deps.publicUrl}/v1/trajectories?${runParameter}`,
+        `${deps.publicUrl}/v1/datasets/trajectories.parquet?${runParameter}`,
+      ],
     },
   ]
 }
 
 const group: Find = async (db, id, deps) => {
-  const members = await db.selectFrom('trajectories').select(['trajectory_id', 'run_id', 'rollout_index', 'status']).where('group_id', '=', id).orderBy('rollout_index').limit(1000).execute()
-  return members.length === 0 ? [] : [{ kind: 'group', says: `a group of ${members.length} rollouts`, row: { group_id: id, members }, files: [], urls: [url(deps, '/v1/groups', id)] }]
+  const members = await db
+    .selectFrom('trajectories')
+    .select(['trajectory_id', 'run_id', 'rollout_index', 'status'])
+    .where('group_id', '=', id)
+    .orderBy('rollout_index')
+    .limit(1000)
+    .execute()
+  return members.length === 0
+    ? []
+    : [
+        {
+          kind: 'group',
+          says: `a group of ${members.length} rollouts`,
+          row: { group_id: id, members },
+          files: [],
+          urls: [url(deps, '/v1/groups', id)],
+        },
+      ]
 }
 
 const item: Find = async (db, id, deps) => {
@@ -158,20 +231,43 @@ const item: Find = async (db, id, deps) => {
   if (row === undefined) return []
   return [
     {
-      kind: 'item', says: `a question of ${row.dataset}`, row,
-      files: await filesOf(db, { partition: row.partition, offset: Number(row.offset) }, ['items']), urls: [url(deps, '/v1/items', id)],
+      kind: 'item',
+      says: `a question of ${row.dataset}`,
+      row,
+      files: await filesOf(db, { partition: row.partition, offset: Number(row.offset) }, ['items']),
+      urls: [url(deps, '/v1/items', id)],
     },
   ]
 }
 
 const image: Find = async (db, id, deps) => {
   const row = await db.selectFrom('images').selectAll().where('image_id', '=', id).executeTakeFirst()
-  return row === undefined ? [] : [{ kind: 'image', says: `an image of ${row.media_type}, ${row.stored ? 'held' : 'not sent yet'}`, row, files: [], urls: [url(deps, '/v1/images', id)] }]
+  return row === undefined
+    ? []
+    : [
+        {
+          kind: 'image',
+          says: `an image of ${row.media_type}, ${row.stored ? 'held' : 'not sent yet'}`,
+          row,
+          files: [],
+          urls: [url(deps, '/v1/images', id)],
+        },
+      ]
 }
 
 const quarantined: Find = async (db, id, deps) => {
   const row = await db.selectFrom('quarantine').selectAll().where('quarantine_id', '=', id).executeTakeFirst()
-  return row === undefined ? [] : [{ kind: 'quarantine', says: `an unreadable record (${row.code}: ${row.message}), ${row.state}`, row, files: [], urls: [url(deps, '/v1/quarantine', id)] }]
+  return row === undefined
+    ? []
+    : [
+        {
+          kind: 'quarantine',
+          says: `an unreadable record (${row.code}: ${row.message}), ${row.state}`,
+          row,
+          files: [],
+          urls: [url(deps, '/v1/quarantine', id)],
+        },
+      ]
 }
 
 export const EXPLAIN_ROUTES: readonly Route[] = [explainRoute]

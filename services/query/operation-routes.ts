@@ -49,9 +49,10 @@ interface Reason {
 
 /** Why reads are of less use now than they will be, if so. */
 export async function notReady(deps: QueryDeps): Promise<Reason[]> {
-  const { project } = deps
+  const { project, archive } = deps
   const reasons: Reason[] = []
   if (project.failing !== undefined) reasons.push({ code: 'failing', detail: `project cannot go on: ${project.failing}` })
+  if (archive.failing !== undefined) reasons.push({ code: 'failing', detail: `archive cannot go on: ${archive.failing}` })
   if (project.rebuilding !== undefined) {
     const { reason, folded, total } = project.rebuilding
     reasons.push({ code: 'rebuilding', detail: `the store is folded again from the log: ${reason}`, done: folded, of: total })

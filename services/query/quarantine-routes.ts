@@ -1,12 +1,11 @@
 /** /v1/quarantine: what could not be read, kept raw until somebody drops it or it can be read after all. */
 import { isUtf8 } from 'node:buffer'
 import { type Kysely, sql } from 'kysely'
-import { DATASCHEMA_PREFIX } from '#schemas/envelope.ts'
-import { EVENTS } from '#schemas/events.ts'
 import { Appended, QuarantineRow, QuarantineWhole } from '#schemas/http-operations.ts'
 import { listOf } from '#schemas/http.ts'
 import type { Database, Row } from '#schemas/tables.ts'
 import { instantFromMs } from '#services/core/instant.ts'
+import { ownEvent } from '#services/core/own-event.ts'
 import type { NewRecord } from '#services/log/log.ts'
 import { formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
@@ -70,19 +69,8 @@ const oneRoute = route({
 })
 
 /** A fact that Stepstore itself writes about a quarantined record. */
-function ownEvent(type: 'quarantine.dropped' | 'quarantine.retried', id: string, clock: () => number): NewRecord {
-  const event = {
-    specversion: '1.0',
-    id: `${type}:${id}`,
-    source: 'stepstore/query',
-    type,
-    time: instantFromMs(clock()),
-    dataschema: `${DATASCHEMA_PREFIX}/${type}/${EVENTS[type].version}`,
-    datacontenttype: 'application/json',
-    data: { quarantine_id: id },
-  }
-  return { key: id, headers: { 'content-type': 'application/cloudevents+json' }, value: Buffer.from(JSON.stringify(event)) }
-}
+const fact = (type: 'quarantine.dropped' | 'quarantine.retried', id: string, clock: () => number): NewRecord =>
+  ownEvent(type, { quarantine_id: id }, { id: `${type}:${id}`, source: 'urn:stepstore:query', time: instantFromMs(clock()) })
 
 /** Appends, and waits a little until reads show it; the position says it in any case. */
 async function appendAndShow(call: Reading, records: readonly NewRecord[], id: string, state: string): Promise<Response> {
@@ -104,7 +92,7 @@ const dropRoute = route({
   handle: async (call) => {
     const { result: row } = await reading(call, (db) => find(db, call.path('quarantine_id')))
     if (row.state === 'retried') throw alreadySettled(row)
-    const records = row.state === 'dropped' ? [] : [ownEvent('quarantine.dropped', row.quarantine_id, call.deps.clock)]
+    const records = row.state === 'dropped' ? [] : [fact('quarantine.dropped', row.quarantine_id, call.deps.clock)]
     return appendAndShow(call, records, row.quarantine_id, 'dropped')
   },
 })
@@ -120,7 +108,7 @@ const retryRoute = route({
     const { event, value, headers } = await recordOf(call.deps, row)
     if (!event.readable) throw new Problem('unreadable', `still not readable: ${event.message}`, { hint: event.hint, details: { reason: event.code, pointer: event.pointer } })
     const again: NewRecord = { key: event.partitionKey, headers, value }
-    return appendAndShow(call, [again, ownEvent('quarantine.retried', row.quarantine_id, call.deps.clock)], row.quarantine_id, 'retried')
+    return appendAndShow(call, [again, fact('quarantine.retried', row.quarantine_id, call.deps.clock)], row.quarantine_id, 'retried')
   },
 })
 

@@ -64,6 +64,9 @@ async function cursors(db: Kysely<Database>): Promise<Offsets> {
   return new Map(rows.map(({ partition, next_offset }) => [partition, Number(next_offset)]))
 }
 
+/** The same as a column, for reads of one statement, which need no transaction. A list of [partition, next offset]. */
+export const CURSORS = sql<[number, number][] | null>`(select json_agg(json_build_array("partition", next_offset)) from cursors where projection = ${sql.lit(PROJECTION)})`
+
 /** Runs the queries of a read in one transaction, with the offsets that their rows stand for. */
 export async function reading<Result>(call: Reading, work: (db: Kysely<Database>) => Promise<Result>): Promise<{ result: Result; offsets: Offsets }> {
   await reached(call)

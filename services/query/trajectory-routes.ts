@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { Step, TrajectoryRow, TrajectoryWhole, listOf } from '#schemas/http.ts'
 import { LIST_PARAMETERS, formatCursor, page, parseCursor } from './cursor.ts'
 import { text } from './parameters.ts'
-import { jsonAnswer, positionHeaders, readJson, reading } from './reading.ts'
+import { jsonAnswer, positionHeaders, reached, readJson, reading } from './reading.ts'
 import { READ_PARAMETERS, type Route, route } from './route.ts'
 import { TRAJECTORY_FILTERS, allOf, conditions } from './scored.ts'
 import { type ScoredRow, trajectoryRow, wholeRows } from './trajectory-rows.ts'
@@ -59,9 +59,10 @@ const wholeRoute = route({
   problems: ['not_found'],
   handle: async (call) => {
     const { deps, query } = call
-    const { result: facts, offsets } = await reading(call, (db) => trajectoryFacts(db, call.path('trajectory_id'), query.reward_version, deps))
+    await reached(call)
+    const facts = await trajectoryFacts(deps.store.db, call.path('trajectory_id'), query.reward_version, deps)
     const pieces = trajectoryText(deps, facts)
-    const headers = { 'Content-Type': 'application/json; charset=utf-8', ...positionHeaders(deps, offsets) }
+    const headers = { 'Content-Type': 'application/json; charset=utf-8', ...positionHeaders(deps, facts.offsets) }
     if (facts.steps.length > STEPS_AT_ONCE_MAX) return new Response(streamOf(pieces), { headers })
     let whole = ''
     for await (const piece of pieces) whole += piece

@@ -3,12 +3,14 @@ import { type Kysely, sql } from 'kysely'
 import { EVENTS } from '#schemas/events.ts'
 import type { Database, Row } from '#schemas/tables.ts'
 import { promptMessages, stepMessages } from '#services/core/chat.ts'
+import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import type { QueryDeps } from './deps.ts'
-import { imageRows } from './image-rows.ts'
-import { anyReal } from './reading.ts'
+import { type KnownImage, imageAnswers } from './image-rows.ts'
+import { CURSORS } from './reading.ts'
 import { type Body, bodies, dataAt } from './records.ts'
-import { type ScoredRow, holes, missingSteps, trajectoryRow, wholeRows } from './trajectory-rows.ts'
+import { ALL_SCORES } from './scored.ts'
+import { MISSING_SHOWN, type ScoredRow, trajectoryRow, wholeRows } from './trajectory-rows.ts'
 
 /** The most annotations and trainings that one answer holds. */
 const FACTS_MAX = 1000
@@ -19,6 +21,8 @@ export type StepPlace = Pick<Row<'steps'>, 'step_index' | 'offset'>
 
 /** What the store knows of a trajectory. */
 export interface TrajectoryFacts {
+  /** What the facts include. */
+  readonly offsets: Offsets
   readonly row: ScoredRow
   readonly scores: readonly Record<string, unknown>[]
   readonly annotations: readonly number[]
@@ -28,48 +32,67 @@ export interface TrajectoryFacts {
   readonly steps: readonly StepPlace[]
 }
 
+function noTrajectory(trajectoryId: string): Problem {
+  return new Problem('not_found', `there is no trajectory ${JSON.stringify(trajectoryId.slice(0, 80))}`, { hint: 'if it was just sent, read with after=<the position that ingest answered>; ids in paths are URL-encoded' })
+}
+
 /** The trajectory with its score. Throws `not_found`. */
 export async function findTrajectory(db: Kysely<Database>, trajectoryId: string, version: string | undefined): Promise<ScoredRow> {
   const row = await wholeRows(db, version).where('t.trajectory_id', '=', trajectoryId).executeTakeFirst()
-  if (row === undefined) {
-    throw new Problem('not_found', `there is no trajectory ${JSON.stringify(trajectoryId.slice(0, 80))}`, { hint: 'if it was just sent, read with after=<the position that ingest answered>; ids in paths are URL-encoded' })
-  }
+  if (row === undefined) throw noTrajectory(trajectoryId)
   return row
 }
 
-/** The offsets of facts about a trajectory, in log order. */
-async function offsetsOf(db: Kysely<Database>, table: 'annotations' | 'trainings', trajectoryId: string): Promise<number[]> {
-  const rows = await db.selectFrom(table).select('offset').where('trajectory_id', '=', trajectoryId).orderBy('offset').limit(FACTS_MAX).execute()
-  return rows.map(({ offset }) => offset)
+/** Offsets of facts about trajectory `t`, in log order, as a column. */
+const offsetsOf = (table: 'annotations' | 'trainings') =>
+  sql<number[] | null>`(select json_agg(f."offset" order by f."offset") from (select "offset" from ${sql.table(table)} where trajectory_id = t.trajectory_id order by "offset" limit ${sql.lit(FACTS_MAX)}) f)`
+
+type ScoreColumns = readonly [version: string, offset: number, reward: number | string, parts: unknown, answerMatch: boolean | null, formatOk: boolean | null, correct: boolean | null]
+
+function scoreAnswer([reward_version, offset, reward, parts, answer_match, format_ok, correct]: ScoreColumns, used: number | null): Record<string, unknown> {
+  return { reward_version, reward, parts, correct, answer_match, format_ok, offset, used: offset === used }
 }
 
-async function scoresOf(db: Kysely<Database>, row: ScoredRow): Promise<Record<string, unknown>[]> {
-  const rows = await wholeRows(db, '*').where('t.trajectory_id', '=', row.trajectory_id).where('score.version', 'is not', null).orderBy('score.version').execute()
-  return rows.map((scored) => ({
-    reward_version: scored.version,
-    reward: anyReal(scored.reward),
-    parts: scored.parts,
-    correct: scored.correct,
-    answer_match: scored.answer_match,
-    format_ok: scored.format_ok,
-    offset: scored.score_offset,
-    used: scored.score_offset === row.score_offset,
-  }))
+/** The indexes in [0, n) that no step has; the first of them. */
+function missingOf(steps: readonly StepPlace[], n: number | null): number[] {
+  const missing: number[] = []
+  let expected = 0
+  const note = (to: number) => {
+    for (; expected < to && missing.length < MISSING_SHOWN; expected++) missing.push(expected)
+    expected = to + 1
+  }
+  for (const { step_index: index } of steps) note(index)
+  if (n !== null) note(n)
+  return missing
 }
 
-/** Reads what the store knows, in the transaction of the caller. Tables whose counts are 0 are not asked. */
+/**
+ * Reads what the store knows, in one statement: its parts agree with each other and with the offsets, and it takes one
+ * turn at the store. Throws `not_found`.
+ */
 export async function trajectoryFacts(db: Kysely<Database>, trajectoryId: string, version: string | undefined, deps: QueryDeps): Promise<TrajectoryFacts> {
-  const row = await findTrajectory(db, trajectoryId, version)
-  const steps = await db.selectFrom('steps').select(['step_index', 'offset']).where('trajectory_id', '=', trajectoryId).orderBy('step_index').execute()
-  const found = row.n_steps_seen === (row.n_steps ?? row.n_steps_seen) && (row.step_index_max ?? -1) === row.n_steps_seen - 1 ? undefined : await holes(db, [trajectoryId])
+  const row = await wholeRows(db, version === '*' ? undefined : version)
+    .where('t.trajectory_id', '=', trajectoryId)
+    .select([
+      CURSORS.as('read_cursors'),
+      sql<[number, number][] | null>`(select json_agg(json_build_array(s.step_index, s."offset") order by s.step_index) from steps s where s.trajectory_id = t.trajectory_id)`.as('read_steps'),
+      sql<ScoreColumns[] | null>`(select json_agg(json_build_array(q.version, q.score_offset, q.reward, q.parts, q.answer_match, q.format_ok, q.correct) order by q.version) from ${ALL_SCORES} q)`.as('read_scores'),
+      offsetsOf('annotations').as('read_annotations'),
+      offsetsOf('trainings').as('read_trainings'),
+      sql<KnownImage[] | null>`(select json_agg(m) from images m where m.image_id in (select json_array_elements_text(t.image_ids)))`.as('read_images'),
+    ])
+    .executeTakeFirst()
+  if (row === undefined) throw noTrajectory(trajectoryId)
+  const steps = (row.read_steps ?? []).map(([step_index, offset]) => ({ step_index, offset }))
   return {
     row,
     steps,
-    scores: row.n_scores === 0 ? [] : await scoresOf(db, row),
-    annotations: row.n_annotations === 0 ? [] : await offsetsOf(db, 'annotations', trajectoryId),
-    trainings: row.n_trainings === 0 ? [] : await offsetsOf(db, 'trainings', trajectoryId),
-    images: await imageRows(db, row.image_ids as string[], deps.publicUrl),
-    missing: missingSteps(found?.get(trajectoryId) ?? []).shown,
+    offsets: new Map(row.read_cursors ?? []),
+    scores: (row.read_scores ?? []).map((score) => scoreAnswer(score, row.score_offset)),
+    annotations: row.read_annotations ?? [],
+    trainings: row.read_trainings ?? [],
+    images: imageAnswers(row.image_ids as string[], row.read_images ?? [], deps.publicUrl),
+    missing: missingOf(steps, row.n_steps),
   }
 }
 

@@ -29,20 +29,31 @@ const Verdicts = Type.Object({
     unreadable: count('No event.'),
     misrouted: count('Found in a partition that is not theirs.'),
   }),
-  next: Type.Union([Type.String(), Type.Null()], { description: 'Where to go on, or null at the end: add up the counts of all pages.' }),
+  next: Type.Union([Type.String(), Type.Null()], {
+    description: 'Where to go on, or null at the end: add up the counts of all pages.',
+  }),
 })
 
 /** The offsets of `given`, or undefined where there is no such bound. */
-function offsetsOf(deps: QueryDeps, given: { readonly log: string | undefined; readonly offsets: Offsets } | 'latest' | undefined): Offsets | undefined {
-  return given === undefined || given === 'latest' || (given.log !== undefined && given.log !== deps.log.id) ? undefined : given.offsets
+function offsetsOf(
+  deps: QueryDeps,
+  given: { readonly log: string | undefined; readonly offsets: Offsets } | 'latest' | undefined,
+): Offsets | undefined {
+  return given === undefined || given === 'latest' || (given.log !== undefined && given.log !== deps.log.id)
+    ? undefined
+    : given.offsets
 }
 
 /** Offsets as a list by partition, for SQL. */
 const pairs = (offsets: Offsets, otherwise: number, partitions: number): string =>
-  JSON.stringify(Array.from({ length: partitions }, (_, partition) => ({ partition, bound: offsets.get(partition) ?? otherwise })))
+  JSON.stringify(
+    Array.from({ length: partitions }, (_, partition) => ({ partition, bound: offsets.get(partition) ?? otherwise })),
+  )
 
 const verdictsRoute = route({
-  path: '/v1/verdicts', tag: 'Operations', summary: 'Count what was not accepted',
+  path: '/v1/verdicts',
+  tag: 'Operations',
+  summary: 'Count what was not accepted',
   detail: 'Over the records in [`from`, `to`). With `source`, over those that bear one of these CloudEvents sources.',
   parameters: {
     ...READ_PARAMETERS,
@@ -63,25 +74,43 @@ const verdictsRoute = route({
         exists (select from json_to_recordset(${from}::json) as f(partition int, bound bigint) where f.partition = verdicts.partition and verdicts."offset" >= f.bound)
         and exists (select from json_to_recordset(${to}::json) as t(partition int, bound bigint) where t.partition = verdicts.partition and verdicts."offset" < t.bound)`
       if (query.source === undefined) {
-        const rows = await db.selectFrom('verdicts').select(['verdict', asNumber(sql`count(*)`).as('n')]).where(within).groupBy('verdict').execute()
+        const rows = await db
+          .selectFrom('verdicts')
+          .select(['verdict', asNumber(sql`count(*)`).as('n')])
+          .where(within)
+          .groupBy('verdict')
+          .execute()
         const counts = noCounts()
         for (const row of rows) if (isVerdict(row.verdict)) counts[row.verdict] = row.n
         return { counts, next: null }
       }
       const rows = await db
-        .selectFrom('verdicts').select(['partition', 'offset', 'verdict']).where(within)
+        .selectFrom('verdicts')
+        .select(['partition', 'offset', 'verdict'])
+        .where(within)
         .where(sql<boolean>`(partition, "offset") > (${partition}::int, ${offset}::bigint)`)
-        .orderBy('partition').orderBy('offset').limit(RECORDS_MAX).execute()
+        .orderBy('partition')
+        .orderBy('offset')
+        .limit(RECORDS_MAX)
+        .execute()
       const last = rows.length === RECORDS_MAX ? rows.at(-1) : undefined
       return {
-        counts: await countsOfSource(deps, rows.map((row) => ({ ...row, offset: Number(row.offset) })), query.source),
+        counts: await countsOfSource(
+          deps,
+          rows.map((row) => ({ ...row, offset: Number(row.offset) })),
+          query.source,
+        ),
         next: last === undefined ? null : formatCursor(LIST, [last.partition, Number(last.offset)]),
       }
     })
   },
 })
 
-async function countsOfSource(deps: QueryDeps, rows: readonly { partition: number; offset: number; verdict: string }[], source: string): Promise<Counts> {
+async function countsOfSource(
+  deps: QueryDeps,
+  rows: readonly { partition: number; offset: number; verdict: string }[],
+  source: string,
+): Promise<Counts> {
   const counts = noCounts()
   for (let at = 0; at < rows.length; at += BODIES_AT_ONCE) {
     const part = rows.slice(at, at + BODIES_AT_ONCE)

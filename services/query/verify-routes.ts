@@ -15,7 +15,15 @@ const Verified = object(
   {
     ok: flag('Whether they agree.'),
     position: text('Everything below this position was compared.'),
-    counts: object({ events: count('Facts.'), trajectories: count('Rollouts.'), steps: count('Steps.'), tool_calls: count('Tool calls.') }, 'Accepted, unique facts.'),
+    counts: object(
+      {
+        events: count('Facts.'),
+        trajectories: count('Rollouts.'),
+        steps: count('Steps.'),
+        tool_calls: count('Tool calls.'),
+      },
+      'Accepted, unique facts.',
+    ),
     differences: list(json('Where, what, expected and found.'), 'The first differences.'),
     n_differences: count('All differences.'),
     notes: list(text('A note.'), 'What could not be compared, and why.'),
@@ -27,22 +35,32 @@ const Verified = object(
 function verifyRoute(): Route {
   let running: Promise<VerifyReport> | undefined
   return route({
-    method: 'POST', path: '/v1/verify', tag: 'Operations', summary: 'Compare log, store and lake',
-    detail: 'At the end of the log as it is now. What takes long is preceded by line breaks, and where it fails after 15 s the answer is `{"ok": false, "problem": …}`.',
+    method: 'POST',
+    path: '/v1/verify',
+    tag: 'Operations',
+    summary: 'Compare log, store and lake',
+    detail:
+      'At the end of the log as it is now. What takes long is preceded by line breaks, and where it fails after 15 s the answer is `{"ok": false, "problem": …}`.',
     parameters: {},
     answers: [{ status: 200, description: 'What was found; `ok` says whether they agree.', schema: Verified }],
     problems: ['too_many', 'behind'],
     handle: async ({ deps }) => {
       const { verify } = deps
       if (verify === undefined) throw new Problem('unavailable', 'this server cannot verify')
-      if (running !== undefined) throw new Problem('too_many', 'a comparison is under way', { hint: 'wait for it, then ask again', retryAfterSeconds: 10 })
+      if (running !== undefined)
+        throw new Problem('too_many', 'a comparison is under way', {
+          hint: 'wait for it, then ask again',
+          retryAfterSeconds: 10,
+        })
       const work = verify().finally(() => {
         running = undefined
       })
       running = work
       const quiet = await Promise.race([work, after(QUIET_MS_MAX)])
       const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }
-      return quiet === undefined ? new Response(heartbeatUntil(work), { headers }) : new Response(JSON.stringify(quiet), { headers })
+      return quiet === undefined
+        ? new Response(heartbeatUntil(work), { headers })
+        : new Response(JSON.stringify(quiet), { headers })
     },
   })
 }
@@ -64,7 +82,9 @@ function heartbeatUntil(work: Promise<VerifyReport>): ReadableStream<Uint8Array>
         controller.enqueue(encoder.encode(JSON.stringify(result)))
         controller.close()
       }
-      work.then(finish, (error: unknown) => finish({ ok: false, problem: problemBody(asProblem(error)) })).catch(() => clearInterval(timer))
+      work
+        .then(finish, (error: unknown) => finish({ ok: false, problem: problemBody(asProblem(error)) }))
+        .catch(() => clearInterval(timer))
     },
     cancel: () => clearInterval(timer),
   })

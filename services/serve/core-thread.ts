@@ -4,7 +4,14 @@ import { openBlobs } from '#services/blobs/open.ts'
 import { openLogReader, type OwnedLog } from '#services/log/open.ts'
 import { errorText, jsonLogger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
-import { receivedProblem, sentProblem, type CoreStart, type FromCore, type LogRequest, type ToCore } from './core-messages.ts'
+import {
+  receivedProblem,
+  sentProblem,
+  type CoreStart,
+  type FromCore,
+  type LogRequest,
+  type ToCore,
+} from './core-messages.ts'
 import { serveOnSocket } from './socket-server.ts'
 import { openWorld } from './world.ts'
 

@@ -4,7 +4,15 @@ import { Worker } from 'node:worker_threads'
 import { errorText, type Logger } from '#services/logger.ts'
 import type { OwnedLog } from '#services/log/open.ts'
 import { Problem } from '#services/problem.ts'
-import { receivedProblem, sentProblem, type CoreStart, type FromCore, type LogRequest, type RebuildReport, type ToCore } from './core-messages.ts'
+import {
+  receivedProblem,
+  sentProblem,
+  type CoreStart,
+  type FromCore,
+  type LogRequest,
+  type RebuildReport,
+  type ToCore,
+} from './core-messages.ts'
 
 export interface CoreOptions {
   readonly start: CoreStart
@@ -66,7 +74,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   }
 }
 
-async function answerLog(log: OwnedLog, id: number, request: LogRequest, tell: (message: ToCore) => void): Promise<void> {
+async function answerLog(
+  log: OwnedLog,
+  id: number,
+  request: LogRequest,
+  tell: (message: ToCore) => void,
+): Promise<void> {
   try {
     if (request.do === 'append') tell({ kind: 'log_done', id, offsets: await log.append(request.records) })
     else {

@@ -23,10 +23,14 @@ export async function openDataFolder(folder: string): Promise<void> {
     await rename(`${file}.new`, file)
   } catch (error) {
     if (error instanceof Problem) throw error
-    throw new Problem('unavailable', `the data folder ${folder} cannot be written (${error instanceof Error ? error.message : String(error)})`, {
-      hint: 'give this user the right to write it, free space on its disk, or set DATA_DIR to another folder',
-      cause: error,
-    })
+    throw new Problem(
+      'unavailable',
+      `the data folder ${folder} cannot be written (${error instanceof Error ? error.message : String(error)})`,
+      {
+        hint: 'give this user the right to write it, free space on its disk, or set DATA_DIR to another folder',
+        cause: error,
+      },
+    )
   }
 }
 
@@ -44,9 +48,13 @@ export async function dataFormat(folder: string): Promise<number | undefined> {
     })
   }
   if (version > DATA_FORMAT) {
-    throw new Problem('newer_data', `the data folder ${folder} has format ${version}; this version knows up to ${DATA_FORMAT}`, {
-      hint: 'start the newer version that wrote it, or set DATA_DIR to another folder',
-    })
+    throw new Problem(
+      'newer_data',
+      `the data folder ${folder} has format ${version}; this version knows up to ${DATA_FORMAT}`,
+      {
+        hint: 'start the newer version that wrote it, or set DATA_DIR to another folder',
+      },
+    )
   }
   return version
 }

@@ -33,7 +33,11 @@ export async function inspectDataFolder(config: Config, now: Date): Promise<Insp
       return undefined
     }
   }
-  const isThere = async (path: string): Promise<boolean> => stat(path).then(() => true, () => false)
+  const isThere = async (path: string): Promise<boolean> =>
+    stat(path).then(
+      () => true,
+      () => false,
+    )
   const format = await tried(() => dataFormat(config.dataDir))
   const log = (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
   return {

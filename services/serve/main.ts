@@ -2,15 +2,14 @@
 import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openBlobs } from '#services/blobs/open.ts'
 import type { Config } from '#services/config.ts'
 import { ingestApp } from '#services/ingest/app.ts'
-import { openLog } from '#services/log/open.ts'
 import { jsonLogger, type Logger } from '#services/logger.ts'
 import { startCore, type Core } from './core.ts'
 import type { RebuildReport } from './core-messages.ts'
 import { openDataFolder } from './data-folder.ts'
 import { startFront, type Front } from './front.ts'
+import { openGround } from './ground.ts'
 
 export interface ServeOptions {
   readonly config: Config
@@ -49,10 +48,9 @@ export async function startServer(options: ServeOptions): Promise<Server> {
   }
   try {
     await openDataFolder(config.dataDir)
-    const log = await openLog(config.log, { logger, clock })
-    opened.push(() => log.close())
-    const blobs = await openBlobs(config.blobs)
-    opened.push(() => blobs.close())
+    const ground = await openGround(config, { logger, clock })
+    opened.push(() => ground.close())
+    const { log, blobs } = ground
     const folder = await mkdtemp(join(tmpdir(), 'stepstore-'))
     opened.push(() => rm(folder, { recursive: true, force: true }))
     const scratchDir = await emptyScratch(config)
@@ -61,7 +59,12 @@ export async function startServer(options: ServeOptions): Promise<Server> {
     const front = await startFront({ host: config.host, port: config.port, ingest, querySocket: socket, logger })
     opened.push(() => front.close(GRACE_MS))
     const url = config.publicUrl ?? localUrl(config.host, front.port)
-    const core = await startCore({ start: { config, publicUrl: url, socket, scratchDir }, log, logger, onRebuild: options.onRebuild })
+    const core = await startCore({
+      start: { config, publicUrl: url, socket, scratchDir },
+      log,
+      logger,
+      onRebuild: options.onRebuild,
+    })
     return { url, port: front.port, failed: failureOf(core), close: drain(front, core, opened, logger) }
   } catch (error) {
     await close()

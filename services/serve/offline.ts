@@ -1,11 +1,10 @@
 /** The data folder without a server: the same routes, answered in this process. For commands while nothing else runs. */
 import { join } from 'node:path'
-import { openBlobs } from '#services/blobs/open.ts'
-import { openLog } from '#services/log/open.ts'
 import { jsonLogger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { mkdir } from 'node:fs/promises'
 import { dataFormat } from './data-folder.ts'
+import { openGround } from './ground.ts'
 import type { ServeOptions } from './main.ts'
 import { openWorld } from './world.ts'
 
@@ -22,23 +21,30 @@ export async function openOffline({ config, write, clock, onRebuild }: ServeOpti
     })
   }
   const logger = jsonLogger({ program: 'offline', level: config.logLevel, write, now: clock })
-  const log = await openLog(config.log, { logger, clock })
-  const blobs = await openBlobs(config.blobs)
+  const ground = await openGround(config, { logger, clock })
+  const { log, blobs } = ground
   const scratchDir = join(config.dataDir, 'scratch')
   await mkdir(scratchDir, { recursive: true })
   try {
-    const world = await openWorld({ config, log, blobs, logger, clock, publicUrl: config.publicUrl ?? config.url, scratchDir, onRebuild })
+    const world = await openWorld({
+      config,
+      log,
+      blobs,
+      logger,
+      clock,
+      publicUrl: config.publicUrl ?? config.url,
+      scratchDir,
+      onRebuild,
+    })
     return {
       fetch: world.fetch,
       close: async () => {
         await world.close()
-        await blobs.close()
-        await log.close()
+        await ground.close()
       },
     }
   } catch (error) {
-    await blobs.close()
-    await log.close()
+    await ground.close()
     throw error
   }
 }

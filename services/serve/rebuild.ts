@@ -2,14 +2,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreCatalog } from '#services/archive/restore.ts'
-import { openBlobs } from '#services/blobs/open.ts'
-import { openLog } from '#services/log/open.ts'
+import type { Blobs } from '#services/blobs/blobs.ts'
 import { jsonLogger, type Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import { emptyProjections } from '#services/project/doubt.ts'
 import { openStore } from '#services/store/open.ts'
 import { dataFormat } from './data-folder.ts'
+import { openGround } from './ground.ts'
 import type { ServeOptions } from './main.ts'
 import { openWorld } from './world.ts'
 
@@ -26,32 +26,50 @@ const STUCK_MS = 120_000
 export async function rebuildOffline(what: 'projection' | 'catalog', options: ServeOptions): Promise<Rebuilt> {
   const { config, write, clock } = options
   if ((await dataFormat(config.dataDir)) === undefined) {
-    throw new Problem('not_found', `there is no data in ${config.dataDir}`, { hint: 'set DATA_DIR to the folder whose store is to be rebuilt' })
+    throw new Problem('not_found', `there is no data in ${config.dataDir}`, {
+      hint: 'set DATA_DIR to the folder whose store is to be rebuilt',
+    })
   }
   const logger = jsonLogger({ program: 'rebuild', level: config.logLevel, write, now: clock })
-  const log = await openLog(config.log, { logger, clock })
-  const blobs = await openBlobs(config.blobs)
+  const ground = await openGround(config, { logger, clock })
+  const { log, blobs } = ground
   try {
-    await emptied(what, options, logger)
+    await emptied(what, options, logger, blobs)
     const scratchDir = join(config.dataDir, 'scratch')
     await mkdir(scratchDir, { recursive: true })
-    const world = await openWorld({ config, log, blobs, logger, clock, publicUrl: config.url, scratchDir, onRebuild: options.onRebuild })
+    const world = await openWorld({
+      config,
+      log,
+      blobs,
+      logger,
+      clock,
+      publicUrl: config.url,
+      scratchDir,
+      onRebuild: options.onRebuild,
+    })
     try {
       const ends: Offsets = new Map((await log.bounds()).map(({ end }, partition) => [partition, end]))
       await folded(world, ends, options)
-      const { n } = await world.store.db.selectFrom('snapshots').select((select) => select.fn.countAll<string>().as('n')).executeTakeFirstOrThrow()
+      const { n } = await world.store.db
+        .selectFrom('snapshots')
+        .select((select) => select.fn.countAll<string>().as('n'))
+        .executeTakeFirstOrThrow()
       return { records: sum(world.project.offsets), snapshots: Number(n) }
     } finally {
       await world.close()
     }
   } finally {
-    await blobs.close()
-    await log.close()
+    await ground.close()
   }
 }
 
 /** Empties what is to be made again; the catalog is restored at once from its records in blobs. */
-async function emptied(what: 'projection' | 'catalog', { config, clock }: ServeOptions, logger: Logger): Promise<void> {
+async function emptied(
+  what: 'projection' | 'catalog',
+  { config, clock }: ServeOptions,
+  logger: Logger,
+  blobs: Blobs,
+): Promise<void> {
   const store = await openStore(config.store, { logger, clock, onDoubt: () => {} })
   try {
     if (what === 'projection') return await emptyProjections(store)
@@ -60,16 +78,18 @@ async function emptied(what: 'projection' | 'catalog', { config, clock }: ServeO
       await db.deleteFrom('snapshots').execute()
       await db.deleteFrom('cursors').where('projection', '=', 'archive').execute()
     })
-    const blobs = await openBlobs(config.blobs)
     await restoreCatalog(store, blobs)
-    await blobs.close()
   } finally {
     await store.close()
   }
 }
 
 interface Folding {
-  readonly project: { readonly offsets: Offsets; readonly failing: string | undefined; waitFor(want: Offsets, timeoutMs: number): Promise<boolean> }
+  readonly project: {
+    readonly offsets: Offsets
+    readonly failing: string | undefined
+    waitFor(want: Offsets, timeoutMs: number): Promise<boolean>
+  }
 }
 
 async function folded({ project }: Folding, ends: Offsets, { onRebuild }: ServeOptions): Promise<void> {
@@ -81,7 +101,8 @@ async function folded({ project }: Folding, ends: Offsets, { onRebuild }: ServeO
     if (now !== last) lastMoved = performance.now()
     last = now
     onRebuild({ reason: 'asked for', folded: Math.min(now, total - 1), total })
-    if (performance.now() - lastMoved > STUCK_MS) throw new Problem('internal', `the rebuild does not move: ${project.failing ?? 'no reason is known'}`)
+    if (performance.now() - lastMoved > STUCK_MS)
+      throw new Problem('internal', `the rebuild does not move: ${project.failing ?? 'no reason is known'}`)
   }
   onRebuild({ reason: 'asked for', folded: total, total })
 }

@@ -16,7 +16,10 @@ const GRACE_MS = 1_000
 /** Serves `fetch` at `path`, which must lie in a folder of this user's own. */
 export async function serveOnSocket(fetch: Fetch, path: string): Promise<SocketServer> {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false })
-  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (incoming, response) => void listener(incoming, response))
+  const server = createServer(
+    { keepAliveTimeout: 60_000, requestTimeout: 0 },
+    (incoming, response) => void listener(incoming, response),
+  )
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(path, resolve)

@@ -66,7 +66,11 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-async function wired(options: WorldOptions, opened: (() => Promise<void>)[], close: () => Promise<void>): Promise<World> {
+async function wired(
+  options: WorldOptions,
+  opened: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<World> {
   const { config, log, blobs, logger, clock, publicUrl, scratchDir, onRebuild } = options
   const now = (): number => clock().getTime()
   let doubt = await lostStore(config, log)
@@ -83,10 +87,20 @@ async function wired(options: WorldOptions, opened: (() => Promise<void>)[], clo
   const lake = await openLake({ scratchDir: join(scratchDir, 'datasets'), logger, ...DATASETS })
   opened.push(() => lake.close())
   const reader = { db: store.db, blobs, lake }
-  const history: NonNullable<Parameters<typeof startProject>[0]['history']> = (partition, fromOffset) => lakeRecordsFrom(reader, partition, fromOffset, HISTORY)
+  const history: NonNullable<Parameters<typeof startProject>[0]['history']> = (partition, fromOffset) =>
+    lakeRecordsFrom(reader, partition, fromOffset, HISTORY)
   const project = await startProject({ log, store, logger, history, onRebuild, doubt })
   opened.push(() => project.stop())
-  const archive = await startArchive({ log, logPlace: config.log, store, blobs, lake: cuts, project, logger, clock: now })
+  const archive = await startArchive({
+    log,
+    logPlace: config.log,
+    store,
+    blobs,
+    lake: cuts,
+    project,
+    logger,
+    clock: now,
+  })
   opened.push(() => archive.stop())
   const builtDir = join(scratchDir, 'built')
   await mkdir(builtDir, { recursive: true })
@@ -102,7 +116,13 @@ async function wired(options: WorldOptions, opened: (() => Promise<void>)[], clo
   opened.push(() => made.close())
   const source = verifySource({ log, store, blobs, lake, archive })
   const app = queryApp({
-    store, log, blobs, project, archive, logger, publicUrl,
+    store,
+    log,
+    blobs,
+    project,
+    archive,
+    logger,
+    publicUrl,
     clock: now,
     datasets: made,
     lakeRecords: (places) => lakeRecords(reader, places),
@@ -123,7 +143,16 @@ function catalogOf({ db }: Store): DatasetCatalog {
   return {
     newest: () => newestSnapshot(db),
     byId: (id) => snapshotById(db, id),
-    oldestId: async () => (await db.selectFrom('snapshots').select('snapshot_id').where('published', '=', true).orderBy('snapshot_id').limit(1).executeTakeFirst())?.snapshot_id,
+    oldestId: async () =>
+      (
+        await db
+          .selectFrom('snapshots')
+          .select('snapshot_id')
+          .where('published', '=', true)
+          .orderBy('snapshot_id')
+          .limit(1)
+          .executeTakeFirst()
+      )?.snapshot_id,
     filesAt: (table, id) => filesAt(db, table, id),
   }
 }
@@ -151,7 +180,9 @@ function verifySource({ log, store, blobs, lake, archive }: VerifyParts): Verify
         .orderBy('path')
         .execute(),
     query: async (paths, statement) => {
-      const sql = statement(`read_parquet([${paths.map(sqlText).join(', ')}], union_by_name = true, hive_partitioning = false)`)
+      const sql = statement(
+        `read_parquet([${paths.map(sqlText).join(', ')}], union_by_name = true, hive_partitioning = false)`,
+      )
       const { rows, cut } = await lake.run('rows', { sql, rowsMax: VERIFY_ROWS_MAX })
       if (cut) throw new Problem('internal', `verify asked the lake for more than ${VERIFY_ROWS_MAX} rows`)
       return rows.map((row) => ({ ...row }))

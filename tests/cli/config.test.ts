@@ -23,7 +23,14 @@ const said = (environment: Record<string, string>): string => {
 describe('settings', () => {
   test('are embedded where nothing is set', () => {
     const config = readConfig({})
-    expect(config).toMatchObject({ host: '127.0.0.1', port: 7070, url: 'http://127.0.0.1:7070', key: undefined, publicUrl: undefined, logLevel: 'warn' })
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      port: 7070,
+      url: 'http://127.0.0.1:7070',
+      key: undefined,
+      publicUrl: undefined,
+      logLevel: 'warn',
+    })
     expect(config.log).toEqual({ kind: 'lmdb', folder: resolve('data/log') })
     expect(config.store).toEqual({ kind: 'pglite', folder: resolve('data/store') })
     expect(config.blobs).toEqual({ kind: 'directory', folder: resolve('data/blobs') })
@@ -35,7 +42,12 @@ describe('settings', () => {
     expect(config.port).toBe(2)
     expect(config.log.folder).toBe('/d/log')
     const sources = Object.fromEntries(config.lines.map(({ name, source }) => [name, source]))
-    expect(sources).toMatchObject({ DATA_DIR: 'environment', PORT: 'command line', HOST: 'default', LOG_URL: 'default' })
+    expect(sources).toMatchObject({
+      DATA_DIR: 'environment',
+      PORT: 'command line',
+      HOST: 'default',
+      LOG_URL: 'default',
+    })
   })
 
   test('with an empty value count as not set', () => {
@@ -77,11 +89,18 @@ describe('settings', () => {
 
   test('may let other machines in where there is a key', () => {
     expect(readConfig({ HOST: '0.0.0.0', STEPSTORE_KEY: 'k' }).host).toBe('0.0.0.0')
-    for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '::1', '[::1]']) expect(() => readConfig({ HOST: host })).not.toThrow()
+    for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '::1', '[::1]'])
+      expect(() => readConfig({ HOST: host })).not.toThrow()
   })
 
   test('that Kubernetes injects are left alone', () => {
-    const injected = { STEPSTORE_SERVICE_HOST: '10.0.0.1', STEPSTORE_SERVICE_PORT: '7070', STEPSTORE_PORT: 'tcp://10.0.0.1:7070', STEPSTORE_PORT_7070_TCP_ADDR: '10.0.0.1', STEPSTORE_QUERY_SERVICE_HOST: '10.0.0.2' }
+    const injected = {
+      STEPSTORE_SERVICE_HOST: '10.0.0.1',
+      STEPSTORE_SERVICE_PORT: '7070',
+      STEPSTORE_PORT: 'tcp://10.0.0.1:7070',
+      STEPSTORE_PORT_7070_TCP_ADDR: '10.0.0.1',
+      STEPSTORE_QUERY_SERVICE_HOST: '10.0.0.2',
+    }
     expect(readConfig(injected).ignored).toEqual(Object.keys(injected).toSorted())
   })
 

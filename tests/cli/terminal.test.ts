@@ -4,7 +4,14 @@ import { bar, decimal, paint, progressLine, size, table, type Terminal } from '#
 
 test('a table is aligned, also where cells are coloured', () => {
   const { green } = paint(true)
-  const text = table([{ head: 'name' }, { head: 'n', right: true }], [['a', green('1')], ['long', '1,000']], paint(false))
+  const text = table(
+    [{ head: 'name' }, { head: 'n', right: true }],
+    [
+      ['a', green('1')],
+      ['long', '1,000'],
+    ],
+    paint(false),
+  )
   expect(stripVTControlCharacters(text)).toBe('  name      n\n  a         1\n  long  1,000\n')
 })
 

@@ -10,7 +10,8 @@ const stepWith = (fields: object, attributes: object = {}) => read(envelope({ ty
 
 describe('the examples of the definitions', () => {
   it.each(EVENT_TYPES.flatMap((type) => EVENTS[type].examples.map((data, index) => ({ type, index, data }))))('$type $index can be read', ({ type, data }) => {
-    expect(read(envelope({ type, data }))).toMatchObject({ readable: true, type, data, partitionKey: String(data[EVENTS[type].partitionBy]) })
+    const own = EVENTS[type].internal ? { 'stepstore-internal': '1' } : {}
+    expect(readEvent(Buffer.from(JSON.stringify(envelope({ type, data }))), own)).toMatchObject({ readable: true, type, data, partitionKey: String(data[EVENTS[type].partitionBy]) })
   })
 
   it('have a description for every field of every definition', () => {
@@ -36,6 +37,7 @@ describe('a record that is no event', () => {
     ['another specversion', JSON.stringify({ ...envelope({ type: 'step.recorded', data: step }), specversion: '0.3' }), 'invalid', /1\.0/],
     ['an unknown type', JSON.stringify(envelope({ type: 'step.recordd', data: step })), 'unknown_type', /step\.recorded/],
     ['a version to come', JSON.stringify(envelope({ type: 'step.recorded', dataschema: 'urn:stepstore:event/step.recorded/2', data: step })), 'unknown_version', /upgrade/],
+    ['an event that only Stepstore writes', JSON.stringify(envelope({ type: 'image.stored', data: { image_id: 'a'.repeat(64), media_type: 'image/png', bytes: 1 } })), 'internal_type', /request/],
     ['data that is text', JSON.stringify(envelope({ type: 'step.recorded', data: 'x' })), 'invalid', /fields/],
     ['a partition key of its own', JSON.stringify(envelope({ type: 'step.recorded', partitionkey: 'x', data: step })), 'wrong_partitionkey', /leave partitionkey out/],
   ])('%s', (_, text, code, hint) => {

@@ -20,11 +20,16 @@ const values = (found: readonly Element[]) => found.map(({ value, fault }) => (f
 describe('elements of a JSON array', () => {
   test('come back as JSON.parse gives them, however the bytes are cut and spaced', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.jsonValue()), fc.integer({ min: 1, max: 50 }), fc.constantFrom(undefined, 1, 2), async (list, size, indent) => {
-        const found = await elements(JSON.stringify(list, null, indent), size)
-        expect(found.map((element) => element.value)).toEqual(JSON.parse(JSON.stringify(list)))
-        expect(found.every((element) => element.fault === undefined)).toBe(true)
-      }),
+      fc.asyncProperty(
+        fc.array(fc.jsonValue()),
+        fc.integer({ min: 1, max: 50 }),
+        fc.constantFrom(undefined, 1, 2),
+        async (list, size, indent) => {
+          const found = await elements(JSON.stringify(list, null, indent), size)
+          expect(found.map((element) => element.value)).toEqual(JSON.parse(JSON.stringify(list)))
+          expect(found.every((element) => element.fault === undefined)).toBe(true)
+        },
+      ),
       { numRuns: 200 },
     )
   })
@@ -44,7 +49,10 @@ describe('elements of a JSON array', () => {
   ]
   test.each(faults)('%s costs itself and nothing behind it', async (_name, garbage) => {
     // Enough behind it for the reader to notice a record that was cut off.
-    const good = Array.from({ length: 60 }, (_, index) => ({ task_id: index, text: `It's "${index}", {so} [it] is` + '.'.repeat(60) }))
+    const good = Array.from({ length: 60 }, (_, index) => ({
+      task_id: index,
+      text: `It's "${index}", {so} [it] is` + '.'.repeat(60),
+    }))
     const [first, ...rest] = good.map((value) => JSON.stringify(value))
     const found = await elements(`[${first}, ${garbage}, ${rest.join(', ')}]`, 1000)
     expect(found.filter((element) => element.fault !== undefined).length).toBeGreaterThan(0)

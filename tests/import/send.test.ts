@@ -8,15 +8,20 @@ import { formatPosition, parsePosition } from '#services/position.ts'
 const LOG = 'log-1'
 let server: Server | undefined
 
-afterEach(() => new Promise<void>((resolve) => {
-  server?.closeAllConnections()
-  if (server === undefined) resolve()
-  else server.close(() => resolve())
-  server = undefined
-}))
+afterEach(
+  () =>
+    new Promise<void>((resolve) => {
+      server?.closeAllConnections()
+      if (server === undefined) resolve()
+      else server.close(() => resolve())
+      server = undefined
+    }),
+)
 
 /** A server that keeps what it is sent, unless `before` answers first. Answers its URL and what it kept, in order. */
-async function keeper(before: (attempt: number, response: ServerResponse, incoming: IncomingMessage) => boolean = () => false) {
+async function keeper(
+  before: (attempt: number, response: ServerResponse, incoming: IncomingMessage) => boolean = () => false,
+) {
   const kept: string[][] = []
   let attempts = 0
   let together = 0
@@ -35,14 +40,24 @@ async function keeper(before: (attempt: number, response: ServerResponse, incomi
   })
   server = own
   await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve))
-  return { url: `http://127.0.0.1:${(own.address() as AddressInfo).port}`, kept, attempts: () => attempts, most: () => most }
+  return {
+    url: `http://127.0.0.1:${(own.address() as AddressInfo).port}`,
+    kept,
+    attempts: () => attempts,
+    most: () => most,
+  }
 }
 
 const bytes = (...texts: string[]) => texts.map((text) => Buffer.from(text))
 const waits: number[] = []
 const options = (url: string, more: Partial<SenderOptions> = {}): SenderOptions => ({
-  url, key: undefined, inFlightMax: 1, random: () => 1,
-  sleep: async (ms) => { waits.push(ms) },
+  url,
+  key: undefined,
+  inFlightMax: 1,
+  random: () => 1,
+  sleep: async (ms) => {
+    waits.push(ms)
+  },
   ...more,
 })
 
@@ -58,8 +73,17 @@ describe('the sender', () => {
     const out = sender(options(url, { batchEventsMax: 4 }))
     for (const name of ['a', 'b', 'c']) await out.add(bytes(`${name}1`, `${name}2`, `${name}3`))
     const position = await out.finish()
-    expect(kept).toEqual([['a1', 'a2', 'a3'], ['b1', 'b2', 'b3'], ['c1', 'c2', 'c3']])
-    expect(parsePosition(position ?? '').offsets).toEqual(new Map([[0, 2], [1, 3]]))
+    expect(kept).toEqual([
+      ['a1', 'a2', 'a3'],
+      ['b1', 'b2', 'b3'],
+      ['c1', 'c2', 'c3'],
+    ])
+    expect(parsePosition(position ?? '').offsets).toEqual(
+      new Map([
+        [0, 2],
+        [1, 3],
+      ]),
+    )
   })
 
   test('sends a unit that is too large for one batch in parts, one after another', async () => {
@@ -83,7 +107,11 @@ describe('the sender', () => {
 
   test('sends again after 429 and 503, and waits as Retry-After says', async () => {
     waits.length = 0
-    const { url, kept } = await keeper((attempt, response) => attempt === 0 ? problem(response, 429, { detail: 'busy' }, { 'retry-after': '7' }) : attempt === 1 && problem(response, 503, { detail: 'away' }))
+    const { url, kept } = await keeper((attempt, response) =>
+      attempt === 0
+        ? problem(response, 429, { detail: 'busy' }, { 'retry-after': '7' })
+        : attempt === 1 && problem(response, 503, { detail: 'away' }),
+    )
     const out = sender(options(url))
     await out.add(bytes('x'))
     await out.finish()
@@ -103,16 +131,24 @@ describe('the sender', () => {
     const { url } = await keeper((_attempt, response) => problem(response, 503, { detail: 'the disk is full' }))
     const out = sender(options(url, { giveUpMs: -1 }))
     await out.add(bytes('x'))
-    await expect(out.finish()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('the disk is full'), hint: expect.stringContaining('run the same import again') })
+    await expect(out.finish()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('the disk is full'),
+      hint: expect.stringContaining('run the same import again'),
+    })
   })
 
   test('stops at once where trying again cannot help', async () => {
-    const { url, attempts } = await keeper((_attempt, response) => problem(response, 401, { code: 'unauthorized', detail: 'the key is wrong', hint: 'set it' }))
+    const { url, attempts } = await keeper((_attempt, response) =>
+      problem(response, 401, { code: 'unauthorized', detail: 'the key is wrong', hint: 'set it' }),
+    )
     const out = sender(options(url, { key: 'k', batchEventsMax: 1 }))
-    await expect((async () => {
-      for (let index = 0; index < 50; index++) await out.add(bytes('x'))
-      await out.finish()
-    })()).rejects.toMatchObject({ code: 'unauthorized', hint: 'set it' })
+    await expect(
+      (async () => {
+        for (let index = 0; index < 50; index++) await out.add(bytes('x'))
+        await out.finish()
+      })(),
+    ).rejects.toMatchObject({ code: 'unauthorized', hint: 'set it' })
     expect(attempts()).toBeLessThan(4)
   })
 

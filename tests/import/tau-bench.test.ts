@@ -8,7 +8,13 @@ import { runFromFile, tauBenchUnits } from '#services/import/tau-bench.ts'
 const root = dirname(dirname(import.meta.dirname))
 const real = join(dirname(root), 'shared/data/tau-bench/gpt-4o-airline-15-tasks.json')
 
-type Sent = { role: string; content?: unknown; tool_calls?: { id: string; function: { name: string; arguments: string } }[]; tool_call_id?: string; name?: string }
+type Sent = {
+  role: string
+  content?: unknown
+  tool_calls?: { id: string; function: { name: string; arguments: string } }[]
+  tool_call_id?: string
+  name?: string
+}
 
 const call = (id: string, name: string, text: string) => ({ id, type: 'function', function: { name, arguments: text } })
 
@@ -48,16 +54,27 @@ const input = (text: string | Uint8Array, name = 'model-retail.json'): Input => 
   },
 })
 
-async function imported(inputs: readonly Input[], domain?: string): Promise<{ units: Unit[]; events: ReadEvent[]; faults: Fault[] }> {
+async function imported(
+  inputs: readonly Input[],
+  domain?: string,
+): Promise<{ units: Unit[]; events: ReadEvent[]; faults: Fault[] }> {
   const faults: Fault[] = []
-  const options = { inputs, domain, runOf: (one: Input) => runFromFile(one.name), policyVersion: 0, source: 'test', onFault: (fault: Fault) => void faults.push(fault) }
+  const options = {
+    inputs,
+    domain,
+    runOf: (one: Input) => runFromFile(one.name),
+    policyVersion: 0,
+    source: 'test',
+    onFault: (fault: Fault) => void faults.push(fault),
+  }
   const units: Unit[] = []
   for await (const unit of tauBenchUnits(options)) units.push(unit)
   const events = units.flatMap((unit) => unit.events.map((bytes) => readEvent(bytes)))
   return { units, faults, events: events.filter((event) => event.readable) }
 }
 
-const ofType = (events: readonly ReadEvent[], type: string) => events.filter((event) => event.type === type).map((event) => event.data)
+const ofType = (events: readonly ReadEvent[], type: string) =>
+  events.filter((event) => event.type === type).map((event) => event.data)
 
 /** The conversation as the events tell it. */
 function messagesOf(events: readonly ReadEvent[], trajectoryId: string): Sent[] {
@@ -65,13 +82,24 @@ function messagesOf(events: readonly ReadEvent[], trajectoryId: string): Sent[] 
   const messages = [...((started?.['prompt'] ?? []) as Sent[])]
   const steps = ofType(events, 'step.recorded').filter((data) => data['trajectory_id'] === trajectoryId)
   for (const step of steps.toSorted((left, right) => Number(left['step_index']) - Number(right['step_index']))) {
-    const calls = step['tool_calls'] as { id: string; name: string; arguments: unknown; arguments_text?: string }[] | undefined
+    const calls = step['tool_calls'] as
+      | { id: string; name: string; arguments: unknown; arguments_text?: string }[]
+      | undefined
     messages.push({
       role: 'assistant',
       content: step['raw_output'] ?? null,
       ...(calls === undefined
         ? {}
-        : { tool_calls: calls.map((sent) => call(sent.id, sent.name, sent.arguments_text ?? (typeof sent.arguments === 'string' ? sent.arguments : JSON.stringify(sent.arguments)))) }),
+        : {
+            tool_calls: calls.map((sent) =>
+              call(
+                sent.id,
+                sent.name,
+                sent.arguments_text ??
+                  (typeof sent.arguments === 'string' ? sent.arguments : JSON.stringify(sent.arguments)),
+              ),
+            ),
+          }),
     })
     messages.push(...((step['observation'] as Sent[] | undefined) ?? []))
   }
@@ -80,16 +108,31 @@ function messagesOf(events: readonly ReadEvent[], trajectoryId: string): Sent[] 
 
 describe('a tau-bench record', () => {
   test('becomes a run, an item, a rollout and its steps', async () => {
-    const { events, faults } = await imported([input(JSON.stringify([rollout(7, 0, 1, conversation), rollout(7, 1, 0, [system])]))])
+    const { events, faults } = await imported([
+      input(JSON.stringify([rollout(7, 0, 1, conversation), rollout(7, 1, 0, [system])])),
+    ])
     expect(faults).toEqual([])
-    expect(ofType(events, 'run.started')).toEqual([{ run_id: 'model-retail', kind: 'eval', config: { format: 'tau-bench' } }])
+    expect(ofType(events, 'run.started')).toEqual([
+      { run_id: 'model-retail', kind: 'eval', config: { format: 'tau-bench' } },
+    ])
     expect(ofType(events, 'item.registered')).toEqual([
-      expect.objectContaining({ item_id: 'tau-bench/retail/7', dataset: 'tau-bench-retail', split: 'test', question: 'You are Ann. Task 7.', answer: ['42'] }),
+      expect.objectContaining({
+        item_id: 'tau-bench/retail/7',
+        dataset: 'tau-bench-retail',
+        split: 'test',
+        question: 'You are Ann. Task 7.',
+        answer: ['42'],
+      }),
     ])
     expect(ofType(events, 'trajectory.started').map(({ prompt: _prompt, ...data }) => data)).toEqual(
       [0, 1].map((trial) => ({
-        trajectory_id: `model-retail/retail/7/${trial}`, run_id: 'model-retail', item_id: 'tau-bench/retail/7', policy_version: 0,
-        group_id: 'model-retail/retail/7', group_size: 2, rollout_index: trial,
+        trajectory_id: `model-retail/retail/7/${trial}`,
+        run_id: 'model-retail',
+        item_id: 'tau-bench/retail/7',
+        policy_version: 0,
+        group_id: 'model-retail/retail/7',
+        group_size: 2,
+        rollout_index: trial,
       })),
     )
     const [first, second, third] = ofType(events, 'step.recorded')
@@ -99,10 +142,20 @@ describe('a tau-bench record', () => {
       { id: 'c1', name: 'find', arguments: { id: 1 }, arguments_text: '{"id": 1}', parse_ok: true, status: 'ok' },
       { id: 'c1', name: 'find', arguments: { id: 2 }, parse_ok: true, status: 'tool_error' },
     ])
-    expect(second).toMatchObject({ action_kind: 'message', raw_output: '', observation: [{ role: 'user', content: '' }] })
+    expect(second).toMatchObject({
+      action_kind: 'message',
+      raw_output: '',
+      observation: [{ role: 'user', content: '' }],
+    })
     expect(third).toMatchObject({ raw_output: 'Wait.', tool_calls: [{ arguments: 'not json', parse_ok: false }] })
     expect(third).not.toHaveProperty('observation')
-    expect(ofType(events, 'trajectory.finished')[0]).toMatchObject({ status: 'completed', end_reason: 'env_done', n_steps: 3, reward: 1, parts: { r_actions: 1, correct: 1 } })
+    expect(ofType(events, 'trajectory.finished')[0]).toMatchObject({
+      status: 'completed',
+      end_reason: 'env_done',
+      n_steps: 3,
+      reward: 1,
+      parts: { r_actions: 1, correct: 1 },
+    })
     expect(ofType(events, 'trajectory.finished')[1]).toMatchObject({ n_steps: 0, reward: 0, parts: { correct: 0 } })
     expect(events.at(-1)?.type).toBe('run.finished')
   })
@@ -126,13 +179,19 @@ describe('a tau-bench record', () => {
   test('of a program that failed is an infra_error', async () => {
     const failed = { ...rollout(7, 0, 0, []), info: { error: 'rate limit', traceback: '…' } }
     const { events } = await imported([input(JSON.stringify([failed]))])
-    expect(ofType(events, 'trajectory.finished')[0]).toMatchObject({ status: 'infra_error', end_reason: 'error', n_steps: 0 })
+    expect(ofType(events, 'trajectory.finished')[0]).toMatchObject({
+      status: 'infra_error',
+      end_reason: 'error',
+      n_steps: 0,
+    })
     expect(ofType(events, 'item.registered')).toEqual([])
   })
 
   test('that nobody judged ran out of turns', async () => {
     const record = rollout(7, 0, 0, conversation)
-    const { events } = await imported([input(JSON.stringify([{ ...record, info: { ...(record['info'] as object), reward_info: null } }]))])
+    const { events } = await imported([
+      input(JSON.stringify([{ ...record, info: { ...(record['info'] as object), reward_info: null } }])),
+    ])
     expect(ofType(events, 'trajectory.finished')[0]).toMatchObject({ status: 'truncated', end_reason: 'max_turns' })
   })
 })
@@ -144,10 +203,22 @@ describe('unreadable records', () => {
     ['no messages', '{"task_id":1,"trial":0,"reward":1,"info":{}}', 'traj'],
     ['a trial that is text', '{"task_id":1,"trial":"x","reward":1,"info":{},"traj":[]}', 'trial'],
     ['a message without a role', '{"task_id":1,"trial":0,"reward":1,"info":{},"traj":[{"content":"x"}]}', 'traj[0]'],
-    ['a call without a function', '{"task_id":1,"trial":0,"reward":1,"info":{},"traj":[{"role":"assistant","tool_calls":[{}]}]}', 'names no function'],
+    [
+      'a call without a function',
+      '{"task_id":1,"trial":0,"reward":1,"info":{},"traj":[{"role":"assistant","tool_calls":[{}]}]}',
+      'names no function',
+    ],
     ['half a record', '{"task_id":1,"trial":0,"rew', ''],
-    ['a step of more than 4 MiB', JSON.stringify(rollout(1, 9, 1, [{ role: 'assistant', content: 'x'.repeat(5e6) }])), 'step.recorded'],
-    ['half of a surrogate pair', '{"task_id":1,"trial":9,"reward":1,"info":{},"traj":[{"role":"assistant","content":"\\ud800"}]}', 'surrogate'],
+    [
+      'a step of more than 4 MiB',
+      JSON.stringify(rollout(1, 9, 1, [{ role: 'assistant', content: 'x'.repeat(5e6) }])),
+      'step.recorded',
+    ],
+    [
+      'half of a surrogate pair',
+      '{"task_id":1,"trial":9,"reward":1,"info":{},"traj":[{"role":"assistant","content":"\\ud800"}]}',
+      'surrogate',
+    ],
   ]
   test.each(bad)('%s is reported with its place, and the rest is imported', async (_name, garbage, says) => {
     const others = [2, 3].map((task) => JSON.stringify(rollout(task, 0, 1, conversation)))
@@ -155,24 +226,41 @@ describe('unreadable records', () => {
     expect(faults).toHaveLength(1)
     expect(faults[0]).toMatchObject({ input: 'model-retail.json', index: 1, byteOffset: Buffer.byteLength(good) + 3 })
     expect(faults[0]?.message).toContain(says)
-    expect(ofType(events, 'trajectory.finished').map((data) => data['trajectory_id'])).toEqual([1, 2, 3].map((task) => `model-retail/retail/${task}/0`))
+    expect(ofType(events, 'trajectory.finished').map((data) => data['trajectory_id'])).toEqual(
+      [1, 2, 3].map((task) => `model-retail/retail/${task}/0`),
+    )
   })
 })
 
 describe.skipIf(!existsSync(real))('60 real rollouts (skipped where ../shared/data/tau-bench is not there)', () => {
-  const file: Input = { name: real, bytes: existsSync(real) ? statSync(real).size : 0, open: () => createReadStream(real) }
+  const file: Input = {
+    name: real,
+    bytes: existsSync(real) ? statSync(real).size : 0,
+    open: () => createReadStream(real),
+  }
 
   test('give the figures that the file is known to have', async () => {
     const { units, events, faults } = await imported([file])
     expect(faults).toEqual([])
     const tally = noTally()
     for (const unit of units) addTally(tally, unit.tally)
-    expect(tally).toEqual({ trajectories: 60, steps: 789, tool_calls: 390, items: 15, groups: 15, events: 60 * 2 + 789 + 15 + 2 })
+    expect(tally).toEqual({
+      trajectories: 60,
+      steps: 789,
+      tool_calls: 390,
+      items: 15,
+      groups: 15,
+      events: 60 * 2 + 789 + 15 + 2,
+    })
     const finished = ofType(events, 'trajectory.finished')
     expect(finished.reduce((sum, data) => sum + Number(data['reward']), 0) / 60).toBe(0.5)
-    const withText = ofType(events, 'step.recorded').filter((data) => data['tool_calls'] !== undefined && typeof data['raw_output'] === 'string')
+    const withText = ofType(events, 'step.recorded').filter(
+      (data) => data['tool_calls'] !== undefined && typeof data['raw_output'] === 'string',
+    )
     expect(withText).toHaveLength(22)
-    const calls = ofType(events, 'step.recorded').flatMap((data) => (data['tool_calls'] as { name: string; status?: string }[] | undefined) ?? [])
+    const calls = ofType(events, 'step.recorded').flatMap(
+      (data) => (data['tool_calls'] as { name: string; status?: string }[] | undefined) ?? [],
+    )
     expect(calls.every(({ status }) => status !== undefined)).toBe(true)
     expect(calls.filter(({ name }) => name === 'get_reservation_details')).toHaveLength(125)
     expect(new Set(ofType(events, 'trajectory.started').map((data) => data['group_size']))).toEqual(new Set([4]))

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readEvent } from '#services/core/event-reader.ts'
-import { INTERNAL_HEADERS } from '#services/ingest/images.ts'
 import { ingestWorld, type IngestWorld } from '#tests/support/ingest-world.ts'
 
 const PNG = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(100, 1)])
@@ -52,7 +51,7 @@ test.each([
   expect(Buffer.from((await world.blobs.get(`images/${id.slice(0, 2)}/${id}`)) ?? []).equals(bytes)).toBe(true)
   const records = await world.records()
   expect(records).toHaveLength(1)
-  expect(records[0]).toMatchObject({ key: id, headers: INTERNAL_HEADERS })
+  expect(records[0]).toMatchObject({ key: id, headers: { 'stepstore-internal': '1' } })
   expect(readEvent(records[0]?.value ?? null, records[0]?.headers)).toMatchObject({
     readable: true,
     type: 'image.stored',

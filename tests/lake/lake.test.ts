@@ -32,17 +32,35 @@ describe('a lake process', () => {
     })
     expect(found).toHaveLength(10)
     expect(cut).toBe(true)
-    expect(found[1]).toEqual({ n: 1, big: '9007199254740993', bytes: Buffer.from('ab'), list: [1, null], made: { a: 'x' }, none: null })
+    expect(found[1]).toEqual({
+      n: 1,
+      big: '9007199254740993',
+      bytes: Buffer.from('ab'),
+      list: [1, null],
+      made: { a: 'x' },
+      none: null,
+    })
   })
 
   test('writes a dataset in steps, with counts and progress', async () => {
     const shares: number[] = []
     const path = join(folder, 'out.csv')
     const result = await lake.copy(
-      { prepare: ['create temp table t as select range as x from range(5)'], counts: `select null, count(*) from t union all select 'odd', 2`, write: { gather: [], copy: `copy (select * from t order by x) to '${path}' (header false)` } },
+      {
+        prepare: ['create temp table t as select range as x from range(5)'],
+        counts: `select null, count(*) from t union all select 'odd', 2`,
+        write: { gather: [], copy: `copy (select * from t order by x) to '${path}' (header false)` },
+      },
       { onProgress: (share) => shares.push(share) },
     )
-    expect(result).toMatchObject({ counts: [[null, 5], ['odd', 2]], rows: 5, engine: expect.stringMatching(/^duckdb v\d/) })
+    expect(result).toMatchObject({
+      counts: [
+        [null, 5],
+        ['odd', 2],
+      ],
+      rows: 5,
+      engine: expect.stringMatching(/^duckdb v\d/),
+    })
     expect(await readFile(path, 'utf8')).toBe('0\n1\n2\n3\n4\n')
     expect(shares.at(-1)).toBe(1)
   })
@@ -73,7 +91,9 @@ describe('a lake process', () => {
 
   test('may not load extensions', async () => {
     await expect(rows(`select * from read_parquet('https://localhost:1/x.parquet')`)).rejects.toThrow()
-    expect(await rows(`select value from duckdb_settings() where name = 'autoload_known_extensions'`)).toEqual([{ value: 'false' }])
+    expect(await rows(`select value from duckdb_settings() where name = 'autoload_known_extensions'`)).toEqual([
+      { value: 'false' },
+    ])
   })
 
   test('refuses jobs once it is closed', async () => {
@@ -82,24 +102,27 @@ describe('a lake process', () => {
     await expect(rows('select 1')).rejects.toMatchObject({ code: 'unavailable' })
   })
 
-  test.skipIf(process.platform !== 'linux')('ends when its parent is killed, whatever it is doing (seen in /proc, so Linux only)', async () => {
-    const program = join(folder, 'parent.ts')
-    await writeFile(
-      program,
-      `import { openLake } from '${join(dirname(dirname(import.meta.dirname)), 'services/lake/lake.ts')}'
+  test.skipIf(process.platform !== 'linux')(
+    'ends when its parent is killed, whatever it is doing (seen in /proc, so Linux only)',
+    async () => {
+      const program = join(folder, 'parent.ts')
+      await writeFile(
+        program,
+        `import { openLake } from '${join(dirname(dirname(import.meta.dirname)), 'services/lake/lake.ts')}'
       const lake = await openLake({ scratchDir: '${join(folder, 'other')}', threads: 1, memoryLimitMb: 256, logger: () => {} })
       await lake.run('rows', { sql: 'select 1', rowsMax: 1 })
       void lake.run('rows', { sql: ${JSON.stringify(ENDLESS)}, rowsMax: 1 })
       process.stdout.write('running')`,
-    )
-    const parent = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
-    await once(parent.stdout, 'data')
-    const child = await childOf(parent.pid ?? 0)
-    parent.kill('SIGKILL')
-    await once(parent, 'exit')
-    for (let tries = 0; tries < 100 && (await exists(child)); tries++) await sleep(50)
-    expect(await exists(child)).toBe(false)
-  })
+      )
+      const parent = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
+      await once(parent.stdout, 'data')
+      const child = await childOf(parent.pid ?? 0)
+      parent.kill('SIGKILL')
+      await once(parent, 'exit')
+      for (let tries = 0; tries < 100 && (await exists(child)); tries++) await sleep(50)
+      expect(await exists(child)).toBe(false)
+    },
+  )
 })
 
 /** The process that a process has started, once it has. */
@@ -107,7 +130,8 @@ async function childOf(pid: number): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const found = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ')
     for (const child of found) {
-      if (child !== '' && (await readFile(`/proc/${child}/cmdline`, 'utf8')).includes('lake/process.ts')) return Number(child)
+      if (child !== '' && (await readFile(`/proc/${child}/cmdline`, 'utf8')).includes('lake/process.ts'))
+        return Number(child)
     }
     await sleep(20)
   }

@@ -12,7 +12,7 @@ import { history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 function folded(records: readonly NewRecord[]): Changes {
   const state = new FoldState(0)
   records.forEach((record, offset) => {
-    const judged = judge({ partition: 0, offset, appendedAtMs: 0, headers: {}, value: record.value }, () => 0)
+    const judged = judge({ partition: 0, offset, appendedAtMs: 0, headers: record.headers ?? {}, value: record.value }, () => 0)
     for (const [table, key] of keysOf(judged)) if (!state.knows(table, key)) state.load(table, key, null)
     fold(state, judged)
   })

@@ -13,7 +13,7 @@ await sql`insert into steps select 't'||i, s.step_index, s."offset", s.content_h
 console.log('seeded', performance.now() - t0)
 await sql`analyze`.execute(db)
 async function time(path: string, n: number) {
-  const times: number[] = []
+  const times: number[] = []; const c0 = process.cpuUsage()
   for (let i = 0; i < n; i++) {
     const p = path.replace('$', String(1 + Math.floor(i * 977) % N))
     const t = performance.now()
@@ -22,7 +22,7 @@ async function time(path: string, n: number) {
     times.push(performance.now() - t)
     if (r.status !== 200) console.log(p, r.status, text)
   }
-  times.sort((a, b) => a - b)
+  const c1 = process.cpuUsage(c0); console.log("   cpu per request", ((c1.user + c1.system) / 1000 / n).toFixed(2)); times.sort((a, b) => a - b)
   console.log(path, 'median', times[n >> 1]?.toFixed(2), 'max', times.at(-1)?.toFixed(2))
 }
 await time('/v1/trajectories/t$', 300)
@@ -43,5 +43,5 @@ await time('/v1/analytics/groups?run=r1', 3)
 await time('/v1/items/item5', 3)
 for (const k of ['missing_steps', 'conflict', 'unfinished', 'incomplete_group', 'missing_image', 'late']) await time('/v1/gaps?run=r1&kind=' + k, 2)
 await time('/metrics', 3)
-let cursor = ''
+
 await world.close()

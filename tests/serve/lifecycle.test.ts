@@ -25,8 +25,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
 
-function stepstore(args: readonly string[], environment: Record<string, string> = {}): { child: ChildProcess; out: () => string; err: () => string } {
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'], DATA_DIR: folder, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+function stepstore(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): { child: ChildProcess; out: () => string; err: () => string } {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env['PATH'], DATA_DIR: folder, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   children.add(child)
   let out = ''
   let err = ''
@@ -40,14 +46,19 @@ function stepstore(args: readonly string[], environment: Record<string, string> 
 }
 
 /** Runs a command to its end. */
-async function ran(args: readonly string[], environment: Record<string, string> = {}): Promise<{ code: number; out: string; err: string }> {
+async function ran(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<{ code: number; out: string; err: string }> {
   const { child, out, err } = stepstore(args, environment)
   const [code] = (await once(child, 'close')) as [number]
   return { code, out: out(), err: err() }
 }
 
 /** Starts a server and waits for its line. */
-async function serving(environment: Record<string, string> = {}): Promise<{ child: ChildProcess; url: string; port: number; err: () => string }> {
+async function serving(
+  environment: Record<string, string> = {},
+): Promise<{ child: ChildProcess; url: string; port: number; err: () => string }> {
   const { child, out, err } = stepstore(['serve', '--json'], { PORT: '0', ...environment })
   while (!out().includes('\n')) {
     if (child.exitCode !== null) throw new Error(`the server ended: ${err()}`)
@@ -71,18 +82,40 @@ function rollouts(tasks: number, trials: number, words: number): string {
       const traj = [
         { role: 'system', content: '# Airline Agent Policy' },
         { role: 'user', content: 'Hello' },
-        { role: 'assistant', content: null, tool_calls: [{ id: 'c', type: 'function', function: { name: 'find', arguments: '{"id": 1}' } }] },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'c', type: 'function', function: { name: 'find', arguments: '{"id": 1}' } }],
+        },
         { role: 'tool', tool_call_id: 'c', name: 'find', content: `${task}/${trial} `.repeat(words) },
         { role: 'assistant', content: 'Done.' },
       ]
       const reward = (task + trial) % 2
-      records.push({ task_id: task, reward, trial, traj, info: { task: { instruction: `Task ${task}`, outputs: [], actions: [] }, reward_info: { reward, info: { r_actions: reward } } } })
+      records.push({
+        task_id: task,
+        reward,
+        trial,
+        traj,
+        info: {
+          task: { instruction: `Task ${task}`, outputs: [], actions: [] },
+          reward_info: { reward, info: { r_actions: reward } },
+        },
+      })
     }
   }
   return JSON.stringify(records)
 }
 
-const figures = { trajectories: 40, steps: 80, tool_calls: 40, items: 10, groups: 10, events: 40 * 4 + 10 + 2, conflicts: 0, unreadable: 0 }
+const figures = {
+  trajectories: 40,
+  steps: 80,
+  tool_calls: 40,
+  items: 10,
+  groups: 10,
+  events: 40 * 4 + 10 + 2,
+  conflicts: 0,
+  unreadable: 0,
+}
 
 describe('a served data folder', () => {
   test('takes an import once, shows it, agrees with itself, and drains on SIGTERM', async () => {
@@ -96,10 +129,15 @@ describe('a served data folder', () => {
     expect(JSON.parse(again.out)).toMatchObject({ ...figures, duplicates: figures.events })
     const run = (await (await fetch(`${url}/v1/runs/model-airline`)).json()) as Record<string, unknown>
     expect(run).toMatchObject({ n_trajectories: 40, n_steps: 80, n_tool_calls: 40, n_conflicts: 0, state: 'finished' })
-    const whole = (await (await fetch(`${url}/v1/trajectories/${encodeURIComponent('model-airline/airline/3/1')}`)).json()) as { messages: unknown[] }
+    const whole = (await (
+      await fetch(`${url}/v1/trajectories/${encodeURIComponent('model-airline/airline/3/1')}`)
+    ).json()) as { messages: unknown[] }
     expect(whole.messages).toHaveLength(5)
     const served = await ran(['verify', '--json'], { PORT: String(port) })
-    expect(JSON.parse(served.out)).toMatchObject({ ok: true, counts: { events: figures.events, trajectories: 40, steps: 80, tool_calls: 40 } })
+    expect(JSON.parse(served.out)).toMatchObject({
+      ok: true,
+      counts: { events: figures.events, trajectories: 40, steps: 80, tool_calls: 40 },
+    })
 
     const second = await ran(['serve'], { PORT: '0' })
     expect(second).toMatchObject({ code: 1, err: expect.stringContaining(`process ${child.pid}`) })
@@ -113,24 +151,30 @@ describe('a served data folder', () => {
 
   test('an import outlives a server that is killed and started again, and doubles nothing', async () => {
     const file = join(folder, 'model-airline.json')
-    // 40 MB, so that it is under way for a while.
-    writeFileSync(file, rollouts(10, 400, 1600))
+    // 10 MB, so that it is under way for a while.
+    writeFileSync(file, rollouts(10, 100, 1600))
     const first = await serving()
     const importing = stepstore(['import', 'tau-bench', file, '--json'], { PORT: String(first.port) })
-    for (let seen = 0; seen < 500; ) {
-      const answer = await fetch(`${first.url}/v1/position`).then((response) => response.json() as Promise<Record<string, unknown>>)
-      seen = String(answer['log_end_offsets']).split(',').reduce((sum, part) => sum + Number(part.split(':')[1] ?? 0), 0)
+    for (let seen = 0; seen < 200;) {
+      const answer = await fetch(`${first.url}/v1/position`).then(
+        (response) => response.json() as Promise<Record<string, unknown>>,
+      )
+      seen = String(answer['log_end_offsets'])
+        .split(',')
+        .reduce((sum, part) => sum + Number(part.split(':')[1] ?? 0), 0)
     }
     expect(await ended(first.child, 'SIGKILL')).toBe('SIGKILL')
     const second = await serving({ PORT: String(first.port) })
     const [code] = (await once(importing.child, 'close')) as [number]
     expect(importing.err()).toContain('trying again')
     expect(code).toBe(0)
-    expect(JSON.parse(importing.out())).toMatchObject({ trajectories: 4000, conflicts: 0, unreadable: 0 })
-    const run = await fetch(`${second.url}/v1/runs/model-airline`).then((response) => response.json() as Promise<Record<string, unknown>>)
-    expect(run).toMatchObject({ n_trajectories: 4000, n_steps: 8000, n_conflicts: 0 })
+    expect(JSON.parse(importing.out())).toMatchObject({ trajectories: 1000, conflicts: 0, unreadable: 0 })
+    const run = await fetch(`${second.url}/v1/runs/model-airline`).then(
+      (response) => response.json() as Promise<Record<string, unknown>>,
+    )
+    expect(run).toMatchObject({ n_trajectories: 1000, n_steps: 2000, n_conflicts: 0 })
     const verified = await ran(['verify', '--json'], { PORT: String(first.port) })
-    expect(JSON.parse(verified.out)).toMatchObject({ ok: true, counts: { trajectories: 4000, steps: 8000 } })
+    expect(JSON.parse(verified.out)).toMatchObject({ ok: true, counts: { trajectories: 1000, steps: 2000 } })
   }, 180_000)
 
   test('of a newer version is refused with what to do', async () => {
@@ -143,7 +187,16 @@ describe('a served data folder', () => {
 })
 
 describe('the command line', () => {
-  test.each([[['--help'], 0], [['serve', '--help'], 0], [[], 2], [['verfy'], 2], [['verify', '--jsn'], 2], [['import', 'tau-bnch', 'x'], 2], [['quarantine', 'lst'], 2], [['rebuild', 'catalogue'], 2]] as const)('%j ends with %i', async (args, code) => {
+  test.each([
+    [['--help'], 0],
+    [['serve', '--help'], 0],
+    [[], 2],
+    [['verfy'], 2],
+    [['verify', '--jsn'], 2],
+    [['import', 'tau-bnch', 'x'], 2],
+    [['quarantine', 'lst'], 2],
+    [['rebuild', 'catalogue'], 2],
+  ] as const)('%j ends with %i', async (args, code) => {
     const result = await ran(args, { PORT: '1' })
     expect(result.code).toBe(code)
     expect(result.out + result.err).not.toContain('    at ')

@@ -50,6 +50,10 @@ export class Crashing {
   }
 
   store(store: Store): Store {
-    return { db: store.db, transaction: (work) => this.#call(() => store.transaction(work)), close: () => Promise.resolve() }
+    return {
+      db: store.db,
+      transaction: (work) => this.#call(() => store.transaction(work)),
+      close: () => Promise.resolve(),
+    }
   }
 }

@@ -14,7 +14,9 @@ export interface SentEvent {
 /** The bytes and key of an event, as ingest would append it. `salt` changes what is not compared: the id. */
 export function recordOf(event: SentEvent, salt = 0): NewRecord {
   const envelope = { specversion: '1.0', id: `${event.type}-${salt}`, source: '/tests', type: event.type, time: event.time, data: event.data }
-  return { key: String(event.data[EVENTS[event.type].partitionBy]), value: Buffer.from(JSON.stringify(envelope)) }
+  // What Stepstore itself writes bears its mark.
+  const headers = EVENTS[event.type].internal ? { 'stepstore-internal': '1' } : {}
+  return { key: String(event.data[EVENTS[event.type].partitionBy]), headers, value: Buffer.from(JSON.stringify(envelope)) }
 }
 
 const word = fc.constantFrom('alpha', 'beta', 'gamma', 'δέλτα', 'with "quotes"', "it's; drop table", 'tab\tnew\nline', 'nul\u0000byte', '')

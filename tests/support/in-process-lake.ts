@@ -10,11 +10,20 @@ import type { Log } from '#services/log/log.ts'
 export async function inProcessLake(scratchDir: string, log: () => Log): Promise<Lake> {
   await mkdir(scratchDir, { recursive: true })
   const engine = await openEngine({ scratchDir, threads: 1, memoryLimitMb: 512 })
-  const run = async <Kind extends JobKind>(kind: Kind, request: Jobs[Kind]['request'], options: JobOptions = {}): Promise<Jobs[Kind]['result']> => {
-    const context = { signal: options.signal ?? new AbortController().signal, progress: options.onProgress ?? (() => undefined) }
+  const run = async <Kind extends JobKind>(
+    kind: Kind,
+    request: Jobs[Kind]['request'],
+    options: JobOptions = {},
+  ): Promise<Jobs[Kind]['result']> => {
+    const context = {
+      signal: options.signal ?? new AbortController().signal,
+      progress: options.onProgress ?? (() => undefined),
+    }
     return engine.with<Jobs[JobKind]['result']>(context.signal, (connection) => {
       if (kind === 'cut') return writeCut(connection, log(), request as CutRequest, context)
-      return kind === 'copy' ? runCopy(connection, request as CopyRequest, context, engine.name) : runRows(connection, request as RowsRequest)
+      return kind === 'copy'
+        ? runCopy(connection, request as CopyRequest, context, engine.name)
+        : runRows(connection, request as RowsRequest)
     })
   }
   return {

@@ -1,0 +1,38 @@
+/** The topic of the events, as every deployment should make it. */
+import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs'
+
+export const TOPIC = 'stepstore.events'
+
+/** Room for an event of 4 MiB with its headers, and for batches of them. */
+const MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+/** Long enough to mend what reads it; the lake keeps everything for ever. */
+const RETENTION_MS = 7 * 24 * 3_600_000
+
+/** The settings of the topic, by name. */
+export function topicSettings(inSyncMin: number): Record<string, string> {
+  return {
+    'cleanup.policy': 'delete',
+    'max.message.bytes': String(MESSAGE_BYTES_MAX),
+    'message.timestamp.type': 'LogAppendTime',
+    'min.insync.replicas': String(inSyncMin),
+    'retention.bytes': '-1',
+    'retention.ms': String(RETENTION_MS),
+    'unclean.leader.election.enable': 'false',
+  }
+}
+
+/** Makes the topic where it is missing, and gives it its settings where it has others. */
+export async function makeTopic(options: { readonly bootstrap: string; readonly partitions: number; readonly factor: number; readonly inSyncMin: number }): Promise<void> {
+  const admin = new Kafka({ clientId: 'stepstore-setup', brokers: options.bootstrap.split(','), logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    const configEntries = Object.entries(topicSettings(options.inSyncMin)).map(([name, value]) => ({ name, value }))
+    const isNew = await admin.createTopics({
+      topics: [{ topic: TOPIC, numPartitions: options.partitions, replicationFactor: options.factor, configEntries }],
+      waitForLeaders: true,
+    })
+    if (!isNew) await admin.alterConfigs({ validateOnly: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: TOPIC, configEntries }] })
+  } finally {
+    await admin.disconnect()
+  }
+}

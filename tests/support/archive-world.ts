@@ -1,0 +1,146 @@
+/** Everything around an archive, in memory and a temporary folder, with ways to look at the lake that it writes. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LAKE_TABLE_NAMES, LAKE_TABLES, type LakeTableName } from '#schemas/lake.ts'
+import { startArchive, type Archive, type ArchiveOptions } from '#services/archive/archive.ts'
+import type { Blobs } from '#services/blobs/blobs.ts'
+import { directoryBlobs } from '#services/blobs/directory.ts'
+import { filesAt } from '#services/lake/catalog.ts'
+import { sqlText } from '#services/lake/engine.ts'
+import type { Lake } from '#services/lake/lake.ts'
+import { silent } from '#services/logger.ts'
+import type { Offsets } from '#services/position.ts'
+import { emptyStore } from '#services/project/doubt.ts'
+import { startProject, type Project } from '#services/project/project.ts'
+import { pgliteStore } from '#services/store/pglite.ts'
+import type { Store } from '#services/store/store.ts'
+import { inProcessLake } from './in-process-lake.ts'
+import { memoryLog, type MemoryLog } from './memory-log.ts'
+
+export interface Running {
+  readonly project: Project
+  readonly archive: Archive
+  stop(): Promise<void>
+}
+
+/** What a table holds at a snapshot. */
+export interface Held {
+  readonly n: number
+  readonly distinctKeys: number
+  readonly digest: unknown
+}
+
+const COUNTED = ['steps', 'scores', 'annotations', 'metrics', 'items', 'runs', 'images'] as const
+
+export class ArchiveWorld {
+  readonly folder: string
+  readonly store: Store
+  log: MemoryLog = memoryLog()
+  blobs: Blobs
+  #lake: Lake | undefined
+  #nth = 0
+
+  private constructor(folder: string, store: Store, blobs: Blobs) {
+    this.folder = folder
+    this.store = store
+    this.blobs = blobs
+  }
+
+  static async open(): Promise<ArchiveWorld> {
+    const folder = await mkdtemp(join(tmpdir(), 'stepstore-archive-'))
+    const store = await pgliteStore({ clock: () => new Date(), logger: silent })
+    const world = new ArchiveWorld(folder, store, await directoryBlobs({ folder: join(folder, 'blobs') }))
+    world.#lake = await inProcessLake(join(folder, 'scratch'), () => world.log)
+    return world
+  }
+
+  get lake(): Lake {
+    if (this.#lake === undefined) throw new Error('not open')
+    return this.#lake
+  }
+
+  /** Starts again with nothing. */
+  async clear(): Promise<void> {
+    await emptyStore(this.store)
+    this.log = memoryLog()
+    this.blobs = await directoryBlobs({ folder: join(this.folder, `blobs-${this.#nth++}`) })
+  }
+
+  async close(): Promise<void> {
+    await this.lake.close()
+    await this.store.close()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  /** Starts project and archive, which cuts when it is asked to. */
+  async run(more: Partial<ArchiveOptions> = {}): Promise<Running> {
+    const { log, store, blobs, lake } = this
+    const project = await startProject({ log, store, logger: silent })
+    try {
+      const archive = await startArchive({
+        log,
+        store,
+        blobs,
+        lake,
+        project,
+        logger: silent,
+        clock: () => Date.now(),
+        logPlace: { kind: 'lmdb', folder: '' },
+        cutEveryMs: 3_600_000,
+        reachEveryMs: 0,
+        ...more,
+      })
+      const stop = async (): Promise<void> => {
+        await archive.stop()
+        await project.stop()
+      }
+      return { project, archive, stop }
+    } catch (error) {
+      await project.stop()
+      throw error
+    }
+  }
+
+  /** The end of every partition. */
+  async ends(): Promise<Offsets> {
+    return new Map((await this.log.bounds()).map(({ end }, partition) => [partition, end]))
+  }
+
+  async tableAt(table: LakeTableName, snapshotId: number): Promise<Held> {
+    const files = await filesAt(this.store.db, table, snapshotId)
+    if (files.length === 0) return { n: 0, distinctKeys: 0, digest: null }
+    const paths = await Promise.all(files.map((file) => this.blobs.localPath(file.path)))
+    const key = LAKE_TABLES[table].key.map((name) => `t."${name}"`).join(', ')
+    const sql = `select count(*) as n, count(distinct row(${key})) as "distinctKeys", md5(string_agg(t::varchar, chr(10) order by ${key})) as digest
+      from read_parquet([${paths.map(sqlText).join(', ')}], hive_partitioning = false) t`
+    return (await this.lake.run('rows', { sql, rowsMax: 1 })).rows[0] as unknown as Held
+  }
+
+  async lakeAt(snapshotId: number): Promise<Record<LakeTableName, Held>> {
+    const tables: Partial<Record<LakeTableName, Held>> = {}
+    for (const table of LAKE_TABLE_NAMES) tables[table] = await this.tableAt(table, snapshotId)
+    return tables as Record<LakeTableName, Held>
+  }
+
+  /** How many rows the lake should have, by what the store says. */
+  async storeCounts(): Promise<Record<(typeof COUNTED)[number] | 'trajectories', number>> {
+    const { db } = this.store
+    const counts: Record<string, number> = {}
+    for (const table of COUNTED) counts[table] = (await db.selectFrom(table).selectAll().execute()).length
+    const finished = db.selectFrom('trajectories').select('trajectory_id').where('finished_offset', 'is not', null)
+    counts['trajectories'] = (await finished.execute()).length
+    return counts as Record<(typeof COUNTED)[number] | 'trajectories', number>
+  }
+
+  /** The catalog and archive's cursor. */
+  async catalog(): Promise<Record<string, readonly unknown[]>> {
+    const { db } = this.store
+    const cursors = db.selectFrom('cursors').select(['partition', 'next_offset']).where('projection', '=', 'archive')
+    return {
+      snapshots: await db.selectFrom('snapshots').selectAll().orderBy('snapshot_id').execute(),
+      files: await db.selectFrom('data_files').selectAll().orderBy('path').execute(),
+      cursor: await cursors.orderBy('partition').execute(),
+    }
+  }
+}
