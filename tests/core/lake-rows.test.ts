@@ -14,6 +14,7 @@ const place = { partition: 2, offset: 7, appendedAtMs: Date.UTC(2026, 10, 23, 3,
 function event(type: string, data: Record<string, unknown>, more: Record<string, unknown> = {}): ReadEvent {
   const read = readEvent(
     Buffer.from(JSON.stringify({ specversion: '1.0', id: '1', source: '/t', type, data, ...more })),
+    { 'stepstore-internal': '1' },
   )
   if (!read.readable) throw new Error(`${read.code} ${read.message} ${read.pointer}`)
   return read
