@@ -298,5 +298,7 @@ create index trajectories_by_group on trajectories (run_id, group_id);
 create index trajectories_by_item on trajectories (item_id, policy_version);
 -- What changed since the last cut of the lake.
 create index trajectories_by_lake_offset on trajectories (partition, lake_offset);
+-- Conflicts are listed as gaps and misrouted records counted by run; duplicates, of which there may be many, stay out of it.
+create index verdicts_seldom on verdicts (verdict, partition, "offset") where verdict in ('conflict', 'misrouted');
 create index quarantine_by_state on quarantine (state, seen_at);
 create index data_files_live on data_files (table_name, begin_snapshot);

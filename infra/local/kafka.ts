@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { end, launch, logFile, run, running, untilReady } from './processes.ts'
 
 export interface Broker {
@@ -133,7 +133,3 @@ export async function endKafka(kafka: Kafka, name: NodeJS.Signals, node?: number
 
 /** The addresses that a client starts from. */
 export const bootstrap = (kafka: Kafka): string => kafka.brokers.map(({ port }) => `127.0.0.1:${port}`).join(',')
-/** Where a broker writes its log and pid. */
-export const brokerFolder = (kafka: Kafka, node: number): string => folderOf(kafka, node)
-/** The folder that the brokers share. */
-export const kafkaRoot = (kafka: Kafka): string => dirname(folderOf(kafka, 1))

@@ -9,6 +9,8 @@ type Fields = Readonly<Record<string, unknown>>
 export interface DemoFacts {
   readonly url: string
   readonly run: string
+  /** Whether requests must bear a key. */
+  readonly needsKey: boolean
   readonly holdings: Readonly<Record<string, number>>
   /** Records of this play that were new; 0 the second time. */
   readonly added: number
@@ -37,6 +39,7 @@ const KS = [1, 2, 4, 8]
 
 export interface ReadOptions {
   readonly client: Client
+  readonly needsKey: boolean
   readonly run: string
   readonly played: Played
   /** The log's end before the play. */
@@ -45,7 +48,7 @@ export interface ReadOptions {
 }
 
 /** Reads everything back, from state that includes what was played. */
-export async function readDemo({ client, run, played, before, versions }: ReadOptions): Promise<DemoFacts> {
+export async function readDemo({ client, needsKey, run, played, before, versions }: ReadOptions): Promise<DemoFacts> {
   const after = `after=${encodeURIComponent(played.position)}&wait=60`
   const ofRun = `run=${encodeURIComponent(run)}`
   const about = fields(await client.get(`/v1/runs/${encodeURIComponent(run)}?${after}`))
@@ -62,6 +65,7 @@ export async function readDemo({ client, run, played, before, versions }: ReadOp
   return {
     url: client.url,
     run,
+    needsKey,
     holdings: {
       runs: runs.length,
       items: items.length,
@@ -262,7 +266,8 @@ function passTable({ passAtK, versions }: DemoFacts, paint: Paint): string {
   return table(columns, rows, paint)
 }
 
-function nextSteps({ url, run, group, pins }: DemoFacts, paint: Paint): string {
+function nextSteps({ url, run, group, pins, needsKey }: DemoFacts, paint: Paint): string {
+  const bearer = needsKey ? '-H "Authorization: Bearer $STEPSTORE_KEY" ' : ''
   const ofRun = `run=${encodeURIComponent(run)}`
   const best = rowsOf(group['members']).toSorted(
     (left, right) => numberOf(right['reward']) - numberOf(left['reward']),
@@ -278,7 +283,7 @@ function nextSteps({ url, run, group, pins }: DemoFacts, paint: Paint): string {
   ].map(([what = '', where = '']) => [what, paint.blue(where)])
   const curls = pins.map(({ file, url: pinnedUrl, rows: n, bytes }) => {
     const what = file === 'train.parquet' ? 'get a training set' : 'get all rollouts'
-    return `\n  ${what}  ${paint.dim(`${count(n)} rows, ${size(bytes)}; the same bytes for ever`)}\n  ${paint.bold(`curl -o ${file} '${pinnedUrl}'`)}\n`
+    return `\n  ${what}  ${paint.dim(`${count(n)} rows, ${size(bytes)}; the same bytes for ever`)}\n  ${paint.bold(`curl ${bearer}-o ${file} '${pinnedUrl}'`)}\n`
   })
   return table([{ head: '' }, { head: '' }], rows, paint) + curls.join('')
 }

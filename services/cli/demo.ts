@@ -86,6 +86,7 @@ async function play(context: CommandContext, server: Server): Promise<void> {
   progress.show('  reading it back')
   const facts = await readDemo({
     client: api,
+    needsKey: key !== undefined,
     run: demoPlay.run_id,
     played,
     before,

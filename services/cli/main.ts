@@ -103,7 +103,7 @@ const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   redraws: process.stderr.isTTY === true,
-  paint: paint(colourWanted(process.stdout.isTTY === true)),
+  paint: paint(colourWanted(process.stdout.isTTY === true && process.stderr.isTTY === true)),
 }
 // A reader that went away (`stepstore doctor | head`) is no fault of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -101,7 +101,8 @@ export function progressLine(terminal: Terminal, now: () => number): ProgressLin
       if (now() - lastMs < (terminal.redraws ? DRAW_MS : WRITE_MS)) return
       lastMs = now()
       if (terminal.redraws) {
-        terminal.err(`\r\u001b[2K${text}`)
+        // Without wrapping: only one line can be drawn over.
+        terminal.err(`\r\u001b[2K\u001b[?7l${text}\u001b[?7h`)
         drawn = true
       } else terminal.err(`${text}\n`)
     },

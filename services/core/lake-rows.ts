@@ -132,5 +132,5 @@ export function eachLakeRow(event: ReadEvent, place: Place, add: (table: EventTa
   }
 }
 
-export { messageRow, observationRows } from './lake-message.ts'
+export { messageRow } from './lake-message.ts'
 export { stepRow, toolCallRows } from './lake-step.ts'

@@ -14,7 +14,8 @@ import { sqlText } from './engine.ts'
 import type { ChangingTable, CutRequest, CutResult, HeldFile, JobContext, RecordPlace } from './jobs.ts'
 import { LineFile } from './line-file.ts'
 import { writeParquet } from './parquet.ts'
-import { jsonLines, Staging } from './staging.ts'
+import { jsonLines } from './row-lines.ts'
+import { Staging } from './staging.ts'
 
 /** The places of the events that make a row, and the one by which it entered the lake. */
 interface Sources {
@@ -122,7 +123,7 @@ async function rewrite(
   const query = `with changed as (${jsonLines(file.table, changed)})
     select ${columns} from read_parquet(${sqlText(file.localPath)}, hive_partitioning = false) where "${key}" not in (select "${key}" from changed)
     union all select ${columns} from changed`
-  return { path: file.path, file: await writeParquet(connection, file.table, file.dt, query, localPath) }
+  return { path: file.path, file: await writeParquet(connection, file.table, file.dt, { query, sorted: false }, localPath) }
 }
 
 /** Divides the changed rows into new ones, which are staged, and those of held files, which come back by file. */

@@ -61,6 +61,8 @@ function isPlain(row: EventRow): boolean {
 export class EventLines {
   readonly #plain: LineFile
   readonly #hex: LineFile
+  #last = { partition: -1, offset: -1 }
+  #inOrder = true
 
   /** Writes to `<path>.plain` and `<path>.hex`. */
   constructor(path: string) {
@@ -69,9 +71,12 @@ export class EventLines {
   }
 
   add(row: EventRow): void {
+    const { partition, offset } = row
+    if (partition < this.#last.partition || (partition === this.#last.partition && offset < this.#last.offset)) this.#inOrder = false
+    this.#last = { partition, offset }
     const plain = isPlain(row)
     const file = plain ? this.#plain : this.#hex
-    file.text(`${row.partition}${CUT}${row.offset}${CUT}${row.appended_at}${CUT}`)
+    file.text(`${partition}${CUT}${offset}${CUT}${row.appended_at}${CUT}`)
     for (const name of TEXTS) {
       const text = row[name]
       file.text(text === null ? NONE : plain ? text : Buffer.from(text).toString('hex')).text(CUT)
@@ -85,6 +90,11 @@ export class EventLines {
   close(): void {
     this.#plain.close()
     this.#hex.close()
+  }
+
+  /** Whether the rows came in the order of the log, and all lie in one file. */
+  get sorted(): boolean {
+    return this.#inOrder && (this.#hex.lines === 0 || this.#plain.lines === 0)
   }
 
   get paths(): readonly string[] {

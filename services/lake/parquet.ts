@@ -2,8 +2,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { LAKE_TABLES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
+import { lakeColumns, type LakeTableName } from '#schemas/lake.ts'
 import { sqlText } from './engine.ts'
+import { orderOf } from './row-lines.ts'
 
 /** What a file holds of a column. */
 export interface ColumnStats {
@@ -38,24 +39,25 @@ const ROW_GROUP_ROWS = 8192
 const LEVELS: Partial<Record<LakeTableName, number>> = { events: 1 }
 const LEVEL = 3
 
-/** The order of rows in a table's files. It ends in the key, so that the same rows give the same bytes. */
-function order(table: LakeTableName): string {
-  const { sort, key } = LAKE_TABLES[table]
-  return [...new Set<string>([...sort, ...key])].map((name) => `"${name}"`).join(', ')
+/** Rows to write, and whether they come in the order of the table. */
+export interface RowSource {
+  readonly query: string
+  readonly sorted: boolean
 }
 
-/** Writes the rows that `query` gives, sorted, as one file. */
+/** Writes rows, sorted, as one file. */
 export async function writeParquet(
   connection: DuckDBConnection,
   table: LakeTableName,
   dt: string,
-  query: string,
+  { query, sorted }: RowSource,
   localPath: string,
 ): Promise<WrittenFile> {
   const options = `format parquet, compression zstd, compression_level ${LEVELS[table] ?? LEVEL}, row_group_size ${ROW_GROUP_ROWS}, return_stats`
   const names = Object.keys(lakeColumns(table)).map((name) => `"${name}"`)
+  const order = sorted ? '' : `order by ${orderOf(table).map((name) => `"${name}"`).join(', ')}`
   const copied = await connection.runAndReadAll(
-    `copy (select ${names.join(', ')} from (${query}) order by ${order(table)}) to ${sqlText(localPath)} (${options})`,
+    `copy (select ${names.join(', ')} from (${query}) ${order}) to ${sqlText(localPath)} (${options})`,
   )
   const row = copied.getRowObjectsJson()[0] ?? {}
   return {

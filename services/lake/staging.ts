@@ -2,25 +2,17 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { LAKE_TABLE_NAMES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
+import { LAKE_TABLE_NAMES, type LakeTableName } from '#schemas/lake.ts'
 import type { LakeRow } from '#services/core/lake-place.ts'
-import { sqlText } from './engine.ts'
 import { EventLines, type EventRow } from './event-lines.ts'
-import { LineFile } from './line-file.ts'
 import { writeParquet, type WrittenFile } from './parquet.ts'
-
-/** Rows of a file of JSON lines, typed as the columns of a table. */
-export function jsonLines(table: LakeTableName, file: LineFile): string {
-  const columns = Object.entries(lakeColumns(table)).map(([name, type]) => `${sqlText(name)}: ${sqlText(type)}`)
-  const objectBytesMax = Math.max(16 * 1024 * 1024, file.lineBytesMax + 1024)
-  return `select * from read_json(${sqlText(file.path)}, format = 'newline_delimited', maximum_object_size = ${objectBytesMax}, columns = {${columns.join(', ')}})`
-}
+import { RowLines } from './row-lines.ts'
 
 /** The staged rows of one cut. */
 export class Staging {
   readonly #folder: string
   readonly #events = new Map<string, EventLines>()
-  readonly #tables = new Map<LakeTableName, Map<string, LineFile>>()
+  readonly #tables = new Map<LakeTableName, Map<string, RowLines>>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -40,8 +32,8 @@ export class Staging {
     let days = this.#tables.get(table)
     if (days === undefined) this.#tables.set(table, (days = new Map()))
     let lines = days.get(dt)
-    if (lines === undefined) days.set(dt, (lines = new LineFile(join(this.#folder, `${table}-${dt}.ndjson`))))
-    lines.text(JSON.stringify(row)).endLine()
+    if (lines === undefined) days.set(dt, (lines = new RowLines(table, join(this.#folder, `${table}-${dt}.ndjson`))))
+    lines.add(row)
   }
 
   /** Writes the Parquet files, in the order of tables and days, once the files of lines are closed. */
@@ -49,13 +41,11 @@ export class Staging {
     const written: WrittenFile[] = []
     const total = LAKE_TABLE_NAMES.length
     for (const [index, table] of LAKE_TABLE_NAMES.entries()) {
-      const queries: readonly (readonly [string, string, readonly string[]])[] =
-        table === 'events'
-          ? [...this.#events].map(([dt, lines]) => [dt, lines.query(), lines.paths] as const)
-          : [...(this.#tables.get(table) ?? [])].map(([dt, file]) => [dt, jsonLines(table, file), [file.path]] as const)
-      for (const [dt, query, paths] of [...queries].sort(([left], [right]) => (left < right ? -1 : 1))) {
-        written.push(await writeParquet(connection, table, dt, query, join(this.#folder, `${table}-${dt}.parquet`)))
-        for (const path of paths) rmSync(path)
+      const days: ReadonlyMap<string, EventLines | RowLines> | undefined = table === 'events' ? this.#events : this.#tables.get(table)
+      for (const [dt, lines] of [...(days ?? [])].sort(([left], [right]) => (left < right ? -1 : 1))) {
+        const source = { query: lines.query(), sorted: lines.sorted }
+        written.push(await writeParquet(connection, table, dt, source, join(this.#folder, `${table}-${dt}.parquet`)))
+        for (const path of lines.paths) rmSync(path)
       }
       progress((index + 1) / total)
     }

@@ -1,6 +1,7 @@
 /** Whether the rows in the store belong to this log and this version, and what to do where they do not. */
 import { CURSOR_OF, PROJECTED } from '#schemas/tables.ts'
-import type { Log } from '#services/log/log.ts'
+import type { Log, LogRecord } from '#services/log/log.ts'
+import { Problem } from '#services/problem.ts'
 import type { Store } from '#services/store/store.ts'
 import { sql } from 'kysely'
 import { recordHash } from '#services/core/judge.ts'
@@ -23,10 +24,21 @@ export async function doubtOf(store: Store, log: Log): Promise<string | undefine
     const held = bounds[cursor.partition]
     if (held === undefined || cursor.next_offset > held.end) return `the rows of partition ${cursor.partition} go past the end of the log`
     if (cursor.next_offset <= held.start || cursor.last_record_hash === null) continue
-    const last = await log.readOne(cursor.partition, cursor.next_offset - 1)
+    const last = await readLast(log, cursor.partition, cursor.next_offset - 1)
+    if (last === 'damaged') continue
     if (last === undefined || recordHash(last) !== cursor.last_record_hash) return `the last folded record of partition ${cursor.partition} is not the one in the log`
   }
   return undefined
+}
+
+/** The last folded record. Where the log is damaged there the rows are the better witness, and verify says what is lost. */
+async function readLast(log: Log, partition: number, offset: number): Promise<LogRecord | 'damaged' | undefined> {
+  try {
+    return await log.readOne(partition, offset)
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'corrupt') return 'damaged'
+    throw error
+  }
 }
 
 /** Empties every table, so that everything is folded, and the catalog restored, from the beginning. */

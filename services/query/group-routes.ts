@@ -62,9 +62,11 @@ const listRoute = route({
     const key = parseCursor(LIST, 2, query.cursor)
     return readJson(call, async (db) => {
       const found: JoinedGroup[] = []
+      const isFiltered = query.complete !== undefined || query.zero_variance !== undefined || query.zero_variance_kind.length > 0
+      const atOnce = isFiltered ? 500 : query.limit
       let after: GroupKey | undefined = key === undefined ? undefined : { run_id: key[0] === null ? null : String(key[0]), group_id: String(key[1]) }
       for (let scanned = 0; scanned < SCANNED_MAX; ) {
-        const keys = await groupKeys(db, filters, after, Math.min(query.limit, 500))
+        const keys = await groupKeys(db, filters, after, atOnce)
         for (const group of await loadGroups(db, keys, version, query.advantage)) {
           after = group
           if (fits(group)) found.push(group)
@@ -72,7 +74,7 @@ const listRoute = route({
         }
         scanned += keys.length
         if (found.length === query.limit) break
-        if (keys.length < Math.min(query.limit, 500)) return { rows: found.map(groupAnswer), next: null }
+        if (keys.length < atOnce) return { rows: found.map(groupAnswer), next: null }
       }
       const more = await groupKeys(db, filters, after, 1)
       return { rows: found.map(groupAnswer), next: more.length === 0 || after === undefined ? null : formatCursor(LIST, [after.run_id, after.group_id]) }

@@ -54,31 +54,38 @@ export async function groupKeys(db: Kysely<Database>, filters: TrajectoryFilters
 }
 
 /** What a candidate is made of, in the order of its list. */
-const FIELDS = {
-  trajectory_id: 't.trajectory_id', partition: 't.partition', first_offset: 't.first_offset', rollout_index: 't.rollout_index', status: 't.status', reward: 'score.reward', correct: 'score.correct',
-  run_id: 't.run_id', group_id: 't.group_id', item_id: 't.item_id', train_step: 't.train_step', policy_version: 't.policy_version', group_size: 't.group_size', run_group_size: 'r.group_size',
-  n_conflicts: 't.n_conflicts',
-} as const
+const COLUMNS = [
+  't.trajectory_id', 't.partition', 't.first_offset', 't.rollout_index', 't.status', 'score.reward', 'score.correct', 't.run_id', 't.group_id', 't.item_id', 't.train_step', 't.policy_version',
+  't.group_size', 'r.group_size', 't.n_conflicts',
+].map((name) => sql.ref(name))
 /** What only an answer with members shows. */
-const SHOWN = { parts: sql`score.parts`, format_ok: sql`score.format_ok`, n_steps: sql`coalesce(t.n_steps, t.n_steps_seen)` } as const
-const NAMES = [...Object.keys(FIELDS), ...Object.keys(SHOWN)]
+const SHOWN = [sql`score.parts`, sql`score.format_ok`, sql`coalesce(t.n_steps, t.n_steps_seen)`]
+
+type Listed = readonly [
+  string, number, number, number | null, string | null, number | string | null, boolean | null, string | null, string, string | null, number | null, number | null, number | null, number | null, number,
+  (Record<string, unknown> | null)?, (boolean | null)?, number?,
+]
+
+/** JSON has no word for NaN and infinities: Postgres writes them as text. */
+function candidateOf([id, partition, offset, index, status, reward, correct, run, group, item, step, policy, size, runSize, conflicts, parts, formatOk, steps]: Listed): GroupCandidate {
+  return {
+    trajectory_id: id, partition, first_offset: offset, rollout_index: index, status, reward: reward === null ? null : Number(reward), correct,
+    run_id: run, group_id: group, item_id: item, train_step: step, policy_version: policy, group_size: size, run_group_size: runSize, n_conflicts: conflicts,
+    parts: parts ?? null, format_ok: formatOk ?? null, n_steps: steps ?? 0,
+  }
+}
 
 /**
  * The trajectories that fit the condition and have a group; with `shown`, all that an answer shows of them. They come
  * as one JSON text: reading 100,000 rows through the driver took 9 s, this takes 1 s.
  */
 export async function groupCandidates(db: Kysely<Database>, version: string | undefined, condition: RawBuilder<boolean>, shown = true): Promise<GroupCandidate[]> {
-  const columns = [...Object.values(FIELDS).map((name) => sql.ref(name)), ...(shown ? Object.values(SHOWN) : [])]
   const found = await scoredTrajectories(db, version)
     .where('t.group_id', 'is not', null)
     .where(condition)
-    .select(sql<unknown[][] | null>`json_agg(json_build_array(${sql.join(columns)}))`.as('candidates'))
+    .select(sql<Listed[] | null>`json_agg(json_build_array(${sql.join(shown ? [...COLUMNS, ...SHOWN] : COLUMNS)}))`.as('candidates'))
     .executeTakeFirst()
-  return (found?.candidates ?? []).map((values) => {
-    const candidate = Object.fromEntries(NAMES.map((name, index) => [name, values[index] ?? null]))
-    // JSON has no word for NaN and infinities: Postgres writes them as text.
-    return (typeof candidate['reward'] === 'string' ? { ...candidate, reward: Number(candidate['reward']) } : candidate) as unknown as GroupCandidate
-  })
+  return (found?.candidates ?? []).map(candidateOf)
 }
 
 /** The first value that is there, in log order: what the group says of itself. */

@@ -54,7 +54,7 @@ end`
 const COLUMNS = ['reward', 'parts', 'answer_match', 'format_ok'] as const
 
 /** All scores of trajectory `t` of run `r`, one for each version: where the same came twice, the first in the log. */
-export const ALL_SCORES = sql<JoinedScore>`(select s.*, ${CORRECT} as correct from (
+const ALL_SCORES = sql<JoinedScore>`(select s.*, ${CORRECT} as correct from (
   select distinct on (version) coalesce(nullif(x.reward_version, ''), ${RUN_VERSION}) as version, x."offset" as score_offset, ${sql.join(COLUMNS.map((name) => sql.ref(`x.${name}`)))}
   from scores x where x.trajectory_id = t.trajectory_id order by version, x."offset") s)`
 

@@ -3,13 +3,14 @@ import { type Kysely, sql } from 'kysely'
 import { EVENTS } from '#schemas/events.ts'
 import type { Database, Row } from '#schemas/tables.ts'
 import { promptMessages, stepMessages } from '#services/core/chat.ts'
+import { DEFAULT_REWARD_VERSION, isCorrect } from '#services/core/correct.ts'
 import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import type { QueryDeps } from './deps.ts'
 import { type KnownImage, imageAnswers } from './image-rows.ts'
-import { CURSORS } from './reading.ts'
+import { CURSORS, anyReal } from './reading.ts'
 import { type Body, bodies, dataAt } from './records.ts'
-import { ALL_SCORES } from './scored.ts'
+import type { JoinedScore } from './scored.ts'
 import { MISSING_SHOWN, type ScoredRow, trajectoryRow, wholeRows } from './trajectory-rows.ts'
 
 /** The most annotations and trainings that one answer holds. */
@@ -47,11 +48,36 @@ export async function findTrajectory(db: Kysely<Database>, trajectoryId: string,
 const offsetsOf = (table: 'annotations' | 'trainings') =>
   sql<number[] | null>`(select json_agg(f."offset" order by f."offset") from (select "offset" from ${sql.table(table)} where trajectory_id = t.trajectory_id order by "offset" limit ${sql.lit(FACTS_MAX)}) f)`
 
-type ScoreColumns = readonly [version: string, offset: number, reward: number | string, parts: unknown, answerMatch: boolean | null, formatOk: boolean | null, correct: boolean | null]
+/** A score as a column of JSON: a reward that is not finite is text there. */
+type StoredScore = Omit<Row<'scores'>, 'reward'> & { readonly reward: number | string }
 
-function scoreAnswer([reward_version, offset, reward, parts, answer_match, format_ok, correct]: ScoreColumns, used: number | null): Record<string, unknown> {
-  return { reward_version, reward, parts, correct, answer_match, format_ok, offset, used: offset === used }
+interface ResolvedScore extends JoinedScore {
+  readonly version: string
+  readonly score_offset: number
+  readonly reward: number
+  readonly correct: boolean
 }
+
+/** The scores by version, in order; where the same version came twice, the first in the log. */
+function resolvedScores(scores: readonly StoredScore[], run: Row<'runs'> | null): ResolvedScore[] {
+  const byVersion = new Map<string, ResolvedScore>()
+  for (const score of [...scores].sort((left, right) => left.offset - right.offset)) {
+    const version = score.reward_version === '' ? (run?.reward_version ?? DEFAULT_REWARD_VERSION) : score.reward_version
+    if (byVersion.has(version)) continue
+    const reward = Number(score.reward)
+    const parts = score.parts as Record<string, unknown> | null
+    const correct = isCorrect({ reward, parts, answer_match: score.answer_match }, run?.correct_threshold ?? undefined)
+    byVersion.set(version, { version, score_offset: score.offset, reward, parts, correct, answer_match: score.answer_match, format_ok: score.format_ok })
+  }
+  return [...byVersion.values()].sort((left, right) => (left.version < right.version ? -1 : 1))
+}
+
+function scoreAnswer(score: ResolvedScore, used: string): Record<string, unknown> {
+  const { version, score_offset: offset, reward, parts, correct, answer_match, format_ok } = score
+  return { reward_version: version, reward: anyReal(reward), parts, correct, answer_match, format_ok, offset, used: version === used }
+}
+
+const NO_SCORE: JoinedScore = { version: null, score_offset: null, reward: null, parts: null, answer_match: null, format_ok: null, correct: null }
 
 /** The indexes in [0, n) that no step has; the first of them. */
 function missingOf(steps: readonly StepPlace[], n: number | null): number[] {
@@ -68,31 +94,38 @@ function missingOf(steps: readonly StepPlace[], n: number | null): number[] {
 
 /**
  * Reads what the store knows, in one statement: its parts agree with each other and with the offsets, and it takes one
- * turn at the store. Throws `not_found`.
+ * turn at the store. Everything comes as JSON of plain lookups, and the score is chosen here: planning the joins of the
+ * lists took longer than all the rest. Throws `not_found`.
  */
 export async function trajectoryFacts(db: Kysely<Database>, trajectoryId: string, version: string | undefined, deps: QueryDeps): Promise<TrajectoryFacts> {
-  const row = await wholeRows(db, version === '*' ? undefined : version)
+  const found = await db
+    .selectFrom('trajectories as t')
     .where('t.trajectory_id', '=', trajectoryId)
     .select([
-      CURSORS.as('read_cursors'),
-      sql<[number, number][] | null>`(select json_agg(json_build_array(s.step_index, s."offset") order by s.step_index) from steps s where s.trajectory_id = t.trajectory_id)`.as('read_steps'),
-      sql<ScoreColumns[] | null>`(select json_agg(json_build_array(q.version, q.score_offset, q.reward, q.parts, q.answer_match, q.format_ok, q.correct) order by q.version) from ${ALL_SCORES} q)`.as('read_scores'),
-      offsetsOf('annotations').as('read_annotations'),
-      offsetsOf('trainings').as('read_trainings'),
-      sql<KnownImage[] | null>`(select json_agg(m) from images m where m.image_id in (select json_array_elements_text(t.image_ids)))`.as('read_images'),
+      sql<Row<'trajectories'>>`to_json(t)`.as('trajectory'),
+      CURSORS.as('cursors'),
+      sql<Row<'runs'> | null>`(select to_json(r) from runs r where r.run_id = t.run_id)`.as('run'),
+      sql<[number, number][] | null>`(select json_agg(json_build_array(s.step_index, s."offset") order by s.step_index) from steps s where s.trajectory_id = t.trajectory_id)`.as('steps'),
+      sql<StoredScore[] | null>`(select json_agg(s) from scores s where s.trajectory_id = t.trajectory_id)`.as('scores'),
+      offsetsOf('annotations').as('annotations'),
+      offsetsOf('trainings').as('trainings'),
+      sql<KnownImage[] | null>`(select json_agg(m) from images m where m.image_id in (select json_array_elements_text(t.image_ids)))`.as('images'),
     ])
     .executeTakeFirst()
-  if (row === undefined) throw noTrajectory(trajectoryId)
-  const steps = (row.read_steps ?? []).map(([step_index, offset]) => ({ step_index, offset }))
+  if (found === undefined) throw noTrajectory(trajectoryId)
+  const { trajectory, run } = found
+  const scores = resolvedScores(found.scores ?? [], run)
+  const used = version === undefined || version === '*' ? (run?.reward_version ?? DEFAULT_REWARD_VERSION) : version
+  const steps = (found.steps ?? []).map(([step_index, offset]) => ({ step_index, offset }))
   return {
-    row,
+    row: { ...trajectory, ...(scores.find((score) => score.version === used) ?? NO_SCORE) },
     steps,
-    offsets: new Map(row.read_cursors ?? []),
-    scores: (row.read_scores ?? []).map((score) => scoreAnswer(score, row.score_offset)),
-    annotations: row.read_annotations ?? [],
-    trainings: row.read_trainings ?? [],
-    images: imageAnswers(row.image_ids as string[], row.read_images ?? [], deps.publicUrl),
-    missing: missingOf(steps, row.n_steps),
+    offsets: new Map(found.cursors ?? []),
+    scores: scores.map((score) => scoreAnswer(score, used)),
+    annotations: found.annotations ?? [],
+    trainings: found.trainings ?? [],
+    images: imageAnswers(trajectory.image_ids as string[], found.images ?? [], deps.publicUrl),
+    missing: missingOf(steps, trajectory.n_steps),
   }
 }
 

@@ -52,3 +52,32 @@ export async function compareNamed(blobs: Blobs, differences: Differences): Prom
   }
   return count
 }
+
+/** The object of a picture. */
+const imageKey = (imageId: string): string => `images/${imageId.slice(0, 2)}/${imageId}`
+
+/** Looks for the bytes of images that the log says are stored. What is there is compared by `compareNamed`. */
+export async function findImages(blobs: Blobs, imageIds: Iterable<string>, differences: Differences): Promise<void> {
+  for (const imageId of imageIds) {
+    const key = imageKey(imageId)
+    if ((await blobs.head(key)) === undefined) differences.add({ where: 'image', key, what: 'the object is missing' })
+  }
+}
+
+/** Looks for the object of each dataset that was built: its URL promises these bytes for ever. */
+export async function findDatasets(blobs: Blobs, differences: Differences): Promise<void> {
+  for await (const { key } of blobs.list('datasets/builds/')) {
+    const object = objectOf(await blobs.get(key))
+    if (object === undefined) differences.add({ where: 'dataset', key, what: 'the record of the build cannot be read' })
+    else if ((await blobs.head(object)) === undefined) differences.add({ where: 'dataset', key: object, what: 'the object is missing' })
+  }
+}
+
+function objectOf(manifest: Uint8Array | undefined): string | undefined {
+  try {
+    const { object } = JSON.parse(Buffer.from(manifest ?? []).toString('utf8')) as { object?: unknown }
+    return typeof object === 'string' ? object : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -10,7 +10,7 @@ import { type Offsets, formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import type { Store } from '#services/store/store.ts'
 import { expectedRows, slicesOf } from './expected.ts'
-import { compareNamed, compareObject } from './files.ts'
+import { compareNamed, compareObject, findDatasets, findImages } from './files.ts'
 import { type ExpectedFact, type LakeQuery, compareEvents, compareFacts, compareTrajectories } from './lake-side.ts'
 import { type Counts, Differences, type RunCounts, type VerifyReport } from './report.ts'
 import { compareRows, countRows } from './store-side.ts'
@@ -106,7 +106,7 @@ class Verification {
 
   /** Folds a partition again and compares the store and the lake with it. */
   async partition(partition: number, start: number, end: number, query: LakeQuery): Promise<void> {
-    const { log, store } = this.#source
+    const { log, store, blobs } = this.#source
     await compareEvents(log, query, partition, start, end, this.differences)
     if (start > 0) {
       this.notes.push(`the log of partition ${partition} begins at ${start}: its rows below that are compared with the lake's events only`)
@@ -124,11 +124,22 @@ class Verification {
       for (const [table, rows] of Object.entries(changes.rows) as unknown as [ProjectedName, Record<string, unknown>[]][]) await compareRows(store, table, rows, end, this.differences)
       await compareRows(store, 'steps', changes.newSteps, end, this.differences)
       await compareRows(store, 'verdicts', changes.verdicts, end, this.differences)
+      await findImages(blobs, (changes.rows.images ?? []).filter(({ stored }) => stored).map(({ image_id }) => image_id), this.differences)
       totals.push({ ...changes, rows: {}, newSteps: [], verdicts: [] })
     }
     await compareTotals(store, partition, end, totals, this.differences)
     await this.#surplus(partition, end, facts)
     await this.#lake(partition, query, facts)
+  }
+
+  /** Compares a partition; where its log cannot be read, that is the difference. */
+  async partitionOrDamage(partition: number, start: number, end: number, query: LakeQuery): Promise<void> {
+    try {
+      await this.partition(partition, start, end, query)
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'corrupt') throw error
+      this.differences.add({ where: 'log', key: `partition ${partition}`, what: error.message })
+    }
   }
 
   async #surplus(partition: number, end: number, facts: PartitionFacts): Promise<void> {
@@ -159,8 +170,9 @@ export async function verify(source: VerifySource, progress: OnProgress = () => 
   const verification = new Verification(source, progress)
   const query: LakeQuery = snapshot === undefined ? () => Promise.resolve([]) : await verification.files(snapshot.snapshot_id)
   const cut = snapshot?.cut ?? new Map<number, number>()
-  for (const [partition, { start }] of bounds.entries()) await verification.partition(partition, start, cut.get(partition) ?? 0, query)
+  for (const [partition, { start }] of bounds.entries()) await verification.partitionOrDamage(partition, start, cut.get(partition) ?? 0, query)
   await compareNamed(source.blobs, verification.differences)
+  await findDatasets(source.blobs, verification.differences)
   const { differences, counts, runs, notes } = verification
   return {
     ok: differences.count === 0, position: formatPosition(log.id, cut), snapshot: snapshot?.snapshot_id ?? null, counts,

@@ -30,6 +30,17 @@ const AFTERWARDS: SentEvent = {
   time: '2026-01-01T00:00:01Z',
 }
 
+/** Comes last and changes rows that the lake has already, so that files are written again. */
+const LATE: readonly NewRecord[] = ['run-a', 'run-b'].flatMap((run) =>
+  Array.from({ length: 6 }, (_, index) =>
+    recordOf({
+      type: 'trajectory.annotated',
+      data: { trajectory_id: `${run}/${index}`, annotation_id: 'late', codes: [] },
+      time: '2026-01-01T01:00:00Z',
+    }),
+  ),
+)
+
 interface Scenario {
   readonly batches: readonly (readonly NewRecord[])[]
   readonly crashes: readonly Crash[]
@@ -61,15 +72,14 @@ const scenario: fc.Arbitrary<Scenario> = fc
       all.length,
     ]
     return {
-      batches: bounds
-        .slice(1)
-        .map((bound, index) => all.slice(bounds[index], bound))
-        .filter((batch) => batch.length > 0),
+      batches: [...bounds.slice(1).map((bound, index) => all.slice(bounds[index], bound)), LATE].filter(
+        (batch) => batch.length > 0,
+      ),
       crashes,
     }
   })
 
-/** Lives one life after another, each with its crash, until everything is in the world.lake. Returns what each snapshot held when it was seen first. */
+/** Lives one life after another, each with its crash, until everything is in the lake. Returns what each snapshot held when it was seen first. */
 async function liveThrough({ batches, crashes }: Scenario): Promise<Map<number, unknown>> {
   const seen = new Map<number, unknown>()
   const plans: (Crash | undefined)[] = [...crashes, undefined]

@@ -59,11 +59,11 @@ function* wave(run: string, first: number, text: (chars: number) => string): Gen
 function stepData(step: number, text: (chars: number) => string): Fields {
   const call = { task: 'extract', series: [text(8), text(8)], threshold: step / 8 }
   const rawCall = JSON.stringify({ name: 'chart_to_table', arguments: call })
-  const thought = text(300)
+  const thought = text(330)
   return {
     step_index: step, action_kind: 'tool_call', raw_output: `<think>${thought}</think>\n<tool_call>${rawCall}</tool_call>`, think_text: thought,
     tool_calls: [{ id: `call_${step}`, name: 'chart_to_table', arguments: call, raw_call: rawCall, parse_ok: true, schema_ok: true, valid: true, status: 'ok', latency_ms: 18 + step }],
-    observation: [{ role: 'tool', name: 'chart_to_table', tool_call_id: `call_${step}`, content: text(280) }],
+    observation: [{ role: 'tool', name: 'chart_to_table', tool_call_id: `call_${step}`, content: text(430) }],
     turn_format_ok: true, prompt_tokens: 812 + 200 * step, completion_tokens: 133, obs_tokens: 70, finish_reason: 'stop_token', gen_ms: 1832,
   }
 }

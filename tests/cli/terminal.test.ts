@@ -46,7 +46,7 @@ test('progress is drawn over on a terminal, and what is kept stays', () => {
   line.show('two')
   line.keep('kept')
   line.end()
-  expect(text()).toBe('\r\u001b[2Kone\r\u001b[2Ktwo\r\u001b[2Kkept\n')
+  expect(text()).toBe('\r\u001b[2K\u001b[?7lone\u001b[?7h\r\u001b[2K\u001b[?7ltwo\u001b[?7h\r\u001b[2Kkept\n')
 })
 
 test('elsewhere it is a line now and then', () => {

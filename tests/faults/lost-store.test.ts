@@ -21,7 +21,7 @@ beforeAll(async () => {
     const { pinned } = await fill(filled, { rollouts: 240, cuts: 3, seed: 11 })
     return { pinned, rows: await dumpRows(filled), lake: await dumpLake(filled) }
   })
-}, 120_000)
+}, 240_000)
 afterEach(() => cleanUp(filled))
 afterAll(() => cleanUp())
 

@@ -7,17 +7,22 @@ import { pgliteStore } from '#services/store/pglite.ts'
 import type { Store } from '#services/store/store.ts'
 import { during, fill, RUN } from '#tests/support/filled.ts'
 import { hasProc } from '#tests/support/processes.ts'
-import { cleanUp, copyOf, newWorld, runCommand, type World } from '#tests/support/server-process.ts'
+import { cleanUp, copyOf, newWorld, runCommand, startServer, type World } from '#tests/support/server-process.ts'
 import type { Traffic } from '#tests/support/traffic.ts'
 
+/** Stopped, to be copied. */
 let filled: World
+/** The same, with a server that runs. */
+let served: World
 let traffic: Traffic
 
 beforeAll(async () => {
   filled = await newWorld()
   traffic = await during(filled, async () => (await fill(filled, { rollouts: 80, cuts: 2, seed: 12 })).traffic)
-}, 120_000)
-afterEach(() => cleanUp(filled))
+  served = await copyOf(filled)
+  await startServer(served).ready()
+}, 240_000)
+afterEach(() => cleanUp(filled, served))
 afterAll(() => cleanUp())
 
 const TRAJECTORY = `${RUN}/000007`
@@ -28,14 +33,30 @@ interface Found {
   readonly text: string
 }
 
-/** Runs verify on a copy of the data folder after `plant` changed it. */
-async function verified(plant: (world: World) => Promise<void> | void): Promise<Found> {
-  const world = await copyOf(filled)
-  await plant(world)
+/** Runs verify: by the server of the world where one runs, else on the data folder. */
+async function verify(world: World): Promise<Found> {
   const { code, stdout, stderr } = await runCommand(world, ['verify', '--json'])
   const report = stdout === '' ? undefined : (JSON.parse(stdout) as { ok: boolean; differences: { where: string; key: string; what: string }[] })
   expect(report?.ok ?? false, stderr).toBe(code === 0)
   return { code, places: report?.differences.map(({ where, key, what }) => `${where} | ${key} | ${what}`) ?? [], text: `${stdout}${stderr}` }
+}
+
+/** Runs verify on a copy of the data folder after `plant` changed it. */
+async function verifiedCopy(plant: (world: World) => Promise<void> | void): Promise<Found> {
+  const world = await copyOf(filled)
+  await plant(world)
+  return verify(world)
+}
+
+/** Runs verify by the running server while the file at `path` is as `plant` left it; then the file is as before. */
+async function verifiedWhile(path: string, plant: (path: string) => void): Promise<Found> {
+  const before = readFileSync(path)
+  plant(path)
+  try {
+    return await verify(served)
+  } finally {
+    writeFileSync(path, before)
+  }
 }
 
 async function inStore(world: World, change: (store: Store) => Promise<unknown>): Promise<void> {
@@ -66,86 +87,63 @@ function expectFound(found: Found, where: string, key: string): void {
   expect(found.places.filter((place) => place.startsWith(`${where} | `) && place.includes(key)), found.places.join('\n') || found.text).not.toEqual([])
 }
 
-describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 60_000 }, () => {
+describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 90_000 }, () => {
   it('is clean where nothing was planted', async () => {
-    const found = await verified(() => undefined)
-    expect(found.places).toEqual([])
-    expect(found.code, found.text).toBe(0)
+    const offline = await verifiedCopy(() => undefined)
+    expect(offline.places).toEqual([])
+    expect(offline.code, offline.text).toBe(0)
+    const online = await verify(served)
+    expect(online.code, online.text).toBe(0)
   })
 
   it('finds a deleted step', async () => {
-    expectFound(await verified((world) => inStore(world, ({ db }) => db.deleteFrom('steps').where('trajectory_id', '=', TRAJECTORY).where('step_index', '=', 0).execute())), 'store.steps', `${TRAJECTORY} / 0`)
+    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.deleteFrom('steps').where('trajectory_id', '=', TRAJECTORY).where('step_index', '=', 0).execute())), 'store.steps', `${TRAJECTORY} / 0`)
   })
 
   it('finds a changed reward', async () => {
-    expectFound(await verified((world) => inStore(world, ({ db }) => db.updateTable('scores').set({ reward: 77 }).where('trajectory_id', '=', TRAJECTORY).execute())), 'store.scores', TRAJECTORY)
+    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.updateTable('scores').set({ reward: 77 }).where('trajectory_id', '=', TRAJECTORY).execute())), 'store.scores', TRAJECTORY)
   })
 
   it('finds a deleted trajectory', async () => {
-    expectFound(await verified((world) => inStore(world, ({ db }) => db.deleteFrom('trajectories').where('trajectory_id', '=', TRAJECTORY).execute())), 'store.trajectories', TRAJECTORY)
+    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.deleteFrom('trajectories').where('trajectory_id', '=', TRAJECTORY).execute())), 'store.trajectories', TRAJECTORY)
   })
 
   it('finds a step that no event made', async () => {
-    expectFound(await verified((world) => inStore(world, ({ db }) => db.insertInto('steps').values({ trajectory_id: TRAJECTORY, step_index: 900, offset: 0, content_hash: 'none' }).execute())), 'store.steps', 'partition')
+    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.insertInto('steps').values({ trajectory_id: TRAJECTORY, step_index: 900, offset: 0, content_hash: 'none' }).execute())), 'store.steps', 'partition')
   })
 
   it('finds a count that is not that of the log', async () => {
-    expectFound(await verified((world) => inStore(world, ({ db }) => db.updateTable('run_totals').set({ n_steps: 1 }).where('run_id', '=', RUN).execute())), 'store.run_totals', RUN)
+    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.updateTable('run_totals').set({ n_steps: 1 }).where('run_id', '=', RUN).execute())), 'store.run_totals', RUN)
   })
 
   it.each(['events', 'steps', 'trajectories', 'scores', 'tool_calls'])('finds a cut Parquet file of %s', async (table) => {
-    let key = ''
-    const found = await verified((world) => {
-      const path = blobFiles(world, `lake/${table}`).at(-1) ?? ''
-      key = keyOf(world, path)
-      truncateSync(path, statSync(path).size - 100)
-    })
-    expectFound(found, 'file', key)
+    const path = blobFiles(served, `lake/${table}`).at(-1) ?? ''
+    expectFound(await verifiedWhile(path, () => truncateSync(path, statSync(path).size - 100)), 'file', keyOf(served, path))
   })
 
   it('finds a flipped byte in a Parquet file', async () => {
-    let key = ''
-    const found = await verified((world) => {
-      const path = firstFile(world, 'lake/steps')
-      key = keyOf(world, path)
-      flip(path, (size) => Math.floor(size / 2))
-    })
-    expectFound(found, 'file', key)
+    const path = firstFile(served, 'lake/steps')
+    expectFound(await verifiedWhile(path, () => flip(path, (size) => Math.floor(size / 2))), 'file', keyOf(served, path))
   })
 
   it('finds a deleted Parquet file', async () => {
-    let key = ''
-    const found = await verified((world) => {
-      const path = firstFile(world, 'lake/events')
-      key = keyOf(world, path)
-      rmSync(path)
-    })
-    expectFound(found, 'file', key)
+    const path = firstFile(served, 'lake/events')
+    expectFound(await verifiedWhile(path, rmSync), 'file', keyOf(served, path))
   })
 
-  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a flipped byte in an object: %s', async (where, folder) => {
-    let key = ''
-    const found = await verified((world) => {
-      const path = firstFile(world, folder)
-      key = keyOf(world, path)
-      flip(path, (size) => size - 1)
-    })
-    expectFound(found, where, key)
+  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a flipped byte in the object of an %s', async (where, folder) => {
+    const path = firstFile(served, folder)
+    expectFound(await verifiedWhile(path, () => flip(path, (size) => size - 1)), where, keyOf(served, path))
   })
 
-  it('finds a deleted image', async () => {
-    let key = ''
-    const found = await verified((world) => {
-      const path = firstFile(world, 'images')
-      key = keyOf(world, path)
-      rmSync(path)
-    })
-    expectFound(found, 'image', key)
+  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a deleted object of an %s', async (where, folder) => {
+    const path = firstFile(served, folder)
+    expectFound(await verifiedWhile(path, rmSync), where, keyOf(served, path))
   })
 
-  it('finds a flipped byte in a record of the log', async () => {
-    const text = traffic.rollouts.get(TRAJECTORY)?.texts[0] ?? ''
-    const found = await verified((world) => {
+  it.each(['first', 'last'])('finds a flipped byte in a record of the log: the %s of its partition', async (which) => {
+    const text = textOf(which)
+    const found = await verifiedCopy((world) => {
       const path = join(world.dataDir, 'log', 'records', 'data.mdb')
       const bytes = readFileSync(path)
       let times = 0
@@ -154,6 +152,13 @@ describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 60_000 }, () => {
       expect(times).toBeGreaterThan(0)
       writeFileSync(path, bytes)
     })
-    expectFound(found, 'log', '')
+    expectFound(found, 'log', 'partition')
+    expect(found.places.join()).toContain('damaged at offset')
   })
 })
+
+/** What the first step of the first, or the last step of the last rollout says, which are at either end of a partition. */
+function textOf(which: string): string {
+  const sent = [...traffic.rollouts.values()]
+  return (which === 'first' ? sent[0]?.texts[0] : sent.at(-1)?.texts.at(-1)) ?? expect.unreachable('no rollout')
+}

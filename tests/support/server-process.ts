@@ -59,7 +59,7 @@ export interface Said extends Ended {
   readonly stderr: string
 }
 
-const groups = new Set<number>()
+const groups = new Map<number, World>()
 const folders = new Set<string>()
 
 /** A new folder for one test; `cleanUp` removes it. `env` adds to the environment of its processes. */
@@ -86,7 +86,7 @@ function environment(world: World): Record<string, string> {
 function start(world: World, args: readonly string[]): { child: ChildProcess; group: number } {
   const child = spawn(process.execPath, [LAUNCHER, ...args], { env: environment(world), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   if (child.pid === undefined) throw new Error('the launcher did not start')
-  groups.add(child.pid)
+  groups.set(child.pid, world)
   return { child, group: child.pid }
 }
 
@@ -154,16 +154,17 @@ function quietly(act: () => void): void {
   }
 }
 
-/** For afterEach: ends everything that was started and removes every folder but that of `kept`, whatever became of the test. */
-export async function cleanUp(kept?: World): Promise<void> {
-  for (const group of groups) {
+/** For afterEach: ends everything that was started and removes every folder, whatever became of the test; all but `kept`. */
+export async function cleanUp(...kept: readonly World[]): Promise<void> {
+  for (const [group, { folder }] of groups) {
+    if (kept.some((world) => world.folder === folder)) continue
+    groups.delete(group)
     if (membersOf(group).length === 0) continue
     quietly(() => process.kill(-group, 'SIGKILL'))
     await until('a killed group to end', () => (membersOf(group).length === 0 ? true : undefined)).catch(() => undefined)
   }
-  groups.clear()
   for (const folder of folders) {
-    if (folder === kept?.folder) continue
+    if (kept.some((world) => world.folder === folder)) continue
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     folders.delete(folder)
   }

@@ -1,0 +1,34 @@
+-- Roles for a database of Stepstore, each with no more rights than it needs. Run it as administrator in that database:
+--   createdb stepstore && psql -d stepstore -f infra/postgres/roles.sql
+-- then give each role that you use a password. Running it again changes nothing.
+--   stepstore_owner   makes the tables: start one program with it after every upgrade
+--   stepstore_writer  reads and writes rows: project and archive
+--   stepstore_reader  reads rows: query, and people
+
+do $$
+declare
+  role text;
+begin
+  foreach role in array array['stepstore_owner', 'stepstore_writer', 'stepstore_reader'] loop
+    if not exists (select from pg_roles where rolname = role) then
+      execute format('create role %I login nosuperuser nocreatedb nocreaterole noreplication', role);
+    end if;
+    execute format('grant connect on database %I to %I', current_database(), role);
+  end loop;
+  execute format('revoke all on database %I from public', current_database());
+end
+$$;
+
+revoke all on schema public from public;
+grant usage, create on schema public to stepstore_owner;
+grant usage on schema public to stepstore_writer, stepstore_reader;
+
+-- Default rights of another role can be set by its members only.
+grant stepstore_owner to current_user;
+
+grant select, insert, update, delete, truncate on all tables in schema public to stepstore_writer;
+alter default privileges for role stepstore_owner in schema public
+  grant select, insert, update, delete, truncate on tables to stepstore_writer;
+
+grant select on all tables in schema public to stepstore_reader;
+alter default privileges for role stepstore_owner in schema public grant select on tables to stepstore_reader;
