@@ -10,7 +10,12 @@ export function plainSchema(schema: TSchema): Record<string, unknown> {
 
 /** The schema of the data of each event, by type. */
 export function eventDataSchemas(): Record<string, Record<string, unknown>> {
-  return Object.fromEntries(EVENT_TYPES.map((type) => [type, { title: type, ...plainSchema(EVENTS[type].data), examples: EVENTS[type].examples }]))
+  return Object.fromEntries(
+    EVENT_TYPES.map((type) => [
+      type,
+      { title: type, ...plainSchema(EVENTS[type].data), examples: EVENTS[type].examples },
+    ]),
+  )
 }
 
 /** One JSON Schema document: any event that a producer may send. Refuses neither unknown fields nor unknown words of open dictionaries. */
@@ -22,7 +27,16 @@ export function eventsDocument(): Record<string, unknown> {
     $id: `${DATASCHEMA_PREFIX}s`,
     title: 'Events of Stepstore',
     description: 'A CloudEvents 1.0 event with the data of one of the types.',
-    oneOf: sent.map((type) => ({ allOf: [{ $ref: '#/$defs/envelope' }, { type: 'object', required: ['type', 'data'], properties: { type: { const: type }, data: { $ref: `#/$defs/${type}` } } }] })),
+    oneOf: sent.map((type) => ({
+      allOf: [
+        { $ref: '#/$defs/envelope' },
+        {
+          type: 'object',
+          required: ['type', 'data'],
+          properties: { type: { const: type }, data: { $ref: `#/$defs/${type}` } },
+        },
+      ],
+    })),
     $defs: { envelope, ...eventDataSchemas() },
   }
 }

@@ -5,7 +5,14 @@ import { flag, instant, integer, json, list, object, oneOf, text } from './field
 const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 
 /** What can be missing, in the order in which it is listed. */
-export const GAP_KINDS = ['missing_steps', 'conflict', 'unfinished', 'incomplete_group', 'missing_image', 'late'] as const
+export const GAP_KINDS = [
+  'missing_steps',
+  'conflict',
+  'unfinished',
+  'incomplete_group',
+  'missing_image',
+  'late',
+] as const
 
 export const Gap = object(
   {
@@ -54,10 +61,22 @@ export const QuarantineWhole = object(
   'A record that could not be read, with its bytes.',
 )
 
-export const Appended = object({ quarantine_id: text('The record.'), state: text('Its state from now on.'), position: text('The position that includes the change.') }, 'A change that is durable in the log.')
+export const Appended = object(
+  {
+    quarantine_id: text('The record.'),
+    state: text('Its state from now on.'),
+    position: text('The position that includes the change.'),
+  },
+  'A change that is durable in the log.',
+)
 
 export const SnapshotRow = object(
-  { snapshot_id: integer('The snapshot.', 1), created_at: instant('When it was made.'), cut: text('The next offset of each partition, as 0:123,3:45.'), position: text('The same as a position.') },
+  {
+    snapshot_id: integer('The snapshot.', 1),
+    created_at: instant('When it was made.'),
+    cut: text('The next offset of each partition, as 0:123,3:45.'),
+    position: text('The same as a position.'),
+  },
   'A state of the lake: exactly the records below its cut.',
 )
 
@@ -76,7 +95,12 @@ export const FileRow = object(
 )
 
 export const Files = object(
-  { snapshot: integer('The snapshot.', 1), table: text('The table.'), rows: list(FileRow, 'Its files.'), next: orNull(text('The cursor of the next page.')) },
+  {
+    snapshot: integer('The snapshot.', 1),
+    table: text('The table.'),
+    rows: list(FileRow, 'Its files.'),
+    next: orNull(text('The cursor of the next page.')),
+  },
   'The files of a table at a snapshot.',
 )
 
@@ -98,7 +122,15 @@ export const Readiness = object(
   {
     ready: flag('Whether reads include the log but for a moment.'),
     reasons: list(
-      object({ code: text('rebuilding, lag or no_snapshot.'), detail: text('What is waited for.'), done: Type.Optional(integer('Records done.')), of: Type.Optional(integer('Records to do.')) }, 'A reason.'),
+      object(
+        {
+          code: text('rebuilding, lag or no_snapshot.'),
+          detail: text('What is waited for.'),
+          done: Type.Optional(integer('Records done.')),
+          of: Type.Optional(integer('Records to do.')),
+        },
+        'A reason.',
+      ),
       'Why not.',
     ),
   },

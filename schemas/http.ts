@@ -9,10 +9,15 @@ const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, T
 
 /** A page of a list. */
 export const listOf = (row: TSchema) =>
-  object({ rows: Type.Array(row), next: orNull(text('The cursor of the next page; null on the last one.')) }, 'A page of a list.')
+  object(
+    { rows: Type.Array(row), next: orNull(text('The cursor of the next page; null on the last one.')) },
+    'A page of a list.',
+  )
 
 const place = { partition: integer('The partition of the log.'), offset: integer('The offset in it.') }
-const partsField = orNull(Type.Record(Type.String(), Type.Unknown(), { description: 'The parts of the reward by name.' }))
+const partsField = orNull(
+  Type.Record(Type.String(), Type.Unknown(), { description: 'The parts of the reward by name.' }),
+)
 const counts = (description: string) => Type.Record(Type.String(), Type.Integer(), { description })
 
 export const RunRow = object(
@@ -52,7 +57,15 @@ export const RunWhole = object(
     n_groups: integer('Groups.'),
     n_items: integer('Items rolled out.'),
     policies: list(
-      object({ policy_version: integer('The version.'), train_step: integer('The train step that produced it.'), published_at: instant('When.'), data: json('Everything that was said of it.') }, 'A checkpoint.'),
+      object(
+        {
+          policy_version: integer('The version.'),
+          train_step: integer('The train step that produced it.'),
+          published_at: instant('When.'),
+          data: json('Everything that was said of it.'),
+        },
+        'A checkpoint.',
+      ),
       'Checkpoints that were published; the first 1,000.',
     ),
     settings: json('What run.started said, whole; null where nobody did.'),
@@ -136,7 +149,14 @@ export const ImageRow = object(
   'An image.',
 )
 
-export const Score = object({ ...score, offset: integer('The offset of the event.'), used: flag('Whether it is the score that the trajectory is read with.') }, 'A score.')
+export const Score = object(
+  {
+    ...score,
+    offset: integer('The offset of the event.'),
+    used: flag('Whether it is the score that the trajectory is read with.'),
+  },
+  'A score.',
+)
 
 export const TrajectoryWhole = object(
   {
@@ -147,7 +167,10 @@ export const TrajectoryWhole = object(
     tools: list(json('A tool schema.'), 'The tools that were offered.'),
     scores: list(Score, 'All scores.'),
     annotations: list(json('What trajectory.annotated said, with its offset.'), 'All annotations; the first 1,000.'),
-    trainings: list(json('What trajectory.trained said, with its offset.'), 'What trainers did with it; the first 1,000.'),
+    trainings: list(
+      json('What trajectory.trained said, with its offset.'),
+      'What trainers did with it; the first 1,000.',
+    ),
     images: list(ImageRow, 'The images that it refers to.'),
     positions: object(
       {
@@ -161,7 +184,10 @@ export const TrajectoryWhole = object(
     ),
     missing_steps: list(integer('A step index.'), 'Steps that are not here; the first 100.'),
     steps: list(Step, 'Its steps, in order.'),
-    messages: list(Message, 'The whole conversation: the prompt, then for each step what the policy wrote and what came back.'),
+    messages: list(
+      Message,
+      'The whole conversation: the prompt, then for each step what the policy wrote and what came back.',
+    ),
   },
   'A trajectory, whole.',
 )
@@ -191,7 +217,9 @@ export const Group = object(
     train_step: orNull(integer('The train step.')),
     policy_version: orNull(integer('The policy version.')),
     expected_size: orNull(integer('How many rollouts it is meant to have; null where nobody said.')),
-    size: integer('Members that count: finished as completed or truncated, with a finite reward, one for each rollout_index.'),
+    size: integer(
+      'Members that count: finished as completed or truncated, with a finite reward, one for each rollout_index.',
+    ),
     complete: orNull(flag('Whether size reaches expected_size.')),
     reward_mean: orNull(real('The mean reward.')),
     reward_std: orNull(real('The standard deviation, ddof 1; null for fewer than two.')),

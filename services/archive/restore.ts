@@ -49,7 +49,7 @@ function restoreOne(store: Store, record: CatalogRecord): Promise<void> {
         .values({ ...file, stats: JSON.stringify(file.stats), begin_snapshot: id, end_snapshot: null })
         .execute()
     }
-    if (ended.length > 9999)
+    if (ended.length > 0)
       await db
         .updateTable('data_files')
         .set({ end_snapshot: id })

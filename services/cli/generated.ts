@@ -27,27 +27,36 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   ])
 }
 
-const cell = (text: unknown) => String(text ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ')
+const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 
 /** The type of a field in a word or two. */
 function typeName(schema: Record<string, unknown>): string {
-  const { anyOf, enum: words, items, type } = schema as { anyOf?: Record<string, unknown>[]; enum?: unknown[]; items?: Record<string, unknown>; type?: string }
-  if (anyOf !== undefined) return [...new Set(anyOf.filter((choice) => choice['type'] !== 'null').map(typeName))].join(' or ')
+  const {
+    anyOf,
+    enum: words,
+    items,
+    type,
+  } = schema as { anyOf?: Record<string, unknown>[]; enum?: unknown[]; items?: Record<string, unknown>; type?: string }
+  if (anyOf !== undefined)
+    return [...new Set(anyOf.filter((choice) => choice['type'] !== 'null').map(typeName))].join(' or ')
   if (words !== undefined) return words.map(String).join(', ')
   if ('const' in schema) return JSON.stringify(schema['const'])
   if (type === 'array') return `list of ${items === undefined ? 'any' : typeName(items)}`
   return type ?? 'any'
 }
 
-function meaning(schema: Record<string, unknown>): unknown {
-  return schema['description'] ?? (schema['anyOf'] as Record<string, unknown>[] | undefined)?.find((choice) => choice['description'] !== undefined)?.['description']
+function meaning(schema: Record<string, unknown>): string {
+  const choices = (schema['anyOf'] ?? []) as Record<string, unknown>[]
+  const told = [schema, ...choices].find(({ description }) => typeof description === 'string')?.['description']
+  return typeof told === 'string' ? told : ''
 }
 
 function eventSection(definition: EventDefinition): string {
   const schema = plainSchema(definition.data)
   const required = new Set((schema['required'] as string[] | undefined) ?? [])
   const rows = Object.entries((schema['properties'] ?? {}) as Record<string, Record<string, unknown>>).map(
-    ([name, field]) => `| \`${name}\`${required.has(name) ? ' *' : ''} | ${cell(typeName(field))} | ${cell(meaning(field))} |`,
+    ([name, field]) =>
+      `| \`${name}\`${required.has(name) ? ' *' : ''} | ${cell(typeName(field))} | ${cell(meaning(field))} |`,
   )
   return [
     `## ${definition.type}`,
@@ -59,7 +68,9 @@ function eventSection(definition: EventDefinition): string {
 }
 
 function catalogue(): string {
-  const problems = Object.entries(PROBLEMS).map(([code, { status, meaning: told }]) => `| \`${code}\` | ${status} | ${cell(told)} |`)
+  const problems = Object.entries(PROBLEMS).map(
+    ([code, { status, meaning: told }]) => `| \`${code}\` | ${status} | ${cell(told)} |`,
+  )
   return [
     '# Catalogue',
     'Every event and every problem. Made by `npm run gen` from `schemas/`; a field with * is needed.',
@@ -73,13 +84,19 @@ function catalogue(): string {
 function shape(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shape)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).flatMap(([key, inner]) => (key === 'description' && typeof inner === 'string' ? [] : [[key, shape(inner)]])))
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) =>
+      key === 'description' && typeof inner === 'string' ? [] : [[key, shape(inner)]],
+    ),
+  )
 }
 
 /** The hash of what a version of an event promises. */
 export function frozenHash(definition: Omit<EventDefinition, 'data'> & { readonly data: TSchema }): string {
   const { data, key, partitionBy, defaults, uncompared, mayAdd, internal } = definition
-  return createHash('sha256').update(canonicalText(shape({ data: plainSchema(data), key, partitionBy, defaults, uncompared, mayAdd, internal }))).digest('hex')
+  return createHash('sha256')
+    .update(canonicalText(shape({ data: plainSchema(data), key, partitionBy, defaults, uncompared, mayAdd, internal })))
+    .digest('hex')
 }
 
 /** The hashes of the versions that the definitions hold now, by `<type>/<version>`. */
@@ -88,14 +105,21 @@ export function currentHashes(): Record<string, string> {
 }
 
 /** What is wrong with the definitions in the light of what was released; a sentence each. */
-export function thawedEvents(frozen: Readonly<Record<string, string>>, current: Readonly<Record<string, string>>): string[] {
+export function thawedEvents(
+  frozen: Readonly<Record<string, string>>,
+  current: Readonly<Record<string, string>>,
+): string[] {
   return Object.entries(frozen).flatMap(([name, hash]) => {
     const now = current[name]
     const [type = '', version = ''] = name.split('/')
     if (now === undefined) {
-      const newer = Object.keys(current).some((other) => other.startsWith(`${type}/`) && Number(other.split('/')[1]) > Number(version))
+      const newer = Object.keys(current).some(
+        (other) => other.startsWith(`${type}/`) && Number(other.split('/')[1]) > Number(version),
+      )
       return newer ? [] : [`${name} was released and is gone; events of it are in logs`]
     }
-    return now === hash ? [] : [`${name} was released and has another shape now; leave it, and make ${type}/${Number(version) + 1}`]
+    return now === hash
+      ? []
+      : [`${name} was released and has another shape now; leave it, and make ${type}/${Number(version) + 1}`]
   })
 }

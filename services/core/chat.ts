@@ -14,9 +14,16 @@ function chatCall({ id, name, arguments: given }: ToolCall): Record<string, unkn
 
 /** What the policy wrote, without the calls that stand in it. Producers that send only the parts get them put together. */
 function written(data: Data, calls: readonly ToolCall[]): string | null {
-  const { raw_output: rawOutput, think_text: thought, answer_text: answer } = data as { raw_output?: string; think_text?: string; answer_text?: string }
+  const {
+    raw_output: rawOutput,
+    think_text: thought,
+    answer_text: answer,
+  } = data as { raw_output?: string; think_text?: string; answer_text?: string }
   if (rawOutput !== undefined) return contentWithoutCalls(rawOutput, calls) ?? rawOutput
-  const parts = [...(thought === undefined ? [] : [`<think>${thought}</think>`]), ...(answer === undefined ? [] : [`<answer>${answer}</answer>`])]
+  const parts = [
+    ...(thought === undefined ? [] : [`<think>${thought}</think>`]),
+    ...(answer === undefined ? [] : [`<answer>${answer}</answer>`]),
+  ]
   return parts.length === 0 ? null : parts.join('\n')
 }
 
@@ -26,7 +33,16 @@ function observed(data: Data, calls: readonly ToolCall[]): Message[] {
   if (typeof observation === 'string') return [{ role: 'tool', content: observation }]
   if (observation !== null && observation !== undefined) return [...observation]
   return calls.flatMap((call): Message[] =>
-    call.output_text === null || call.output_text === undefined ? [] : [{ role: 'tool', content: call.output_text, name: call.name, ...(call.id === undefined || call.id === null ? {} : { tool_call_id: call.id }) }],
+    call.output_text === null || call.output_text === undefined
+      ? []
+      : [
+          {
+            role: 'tool',
+            content: call.output_text,
+            name: call.name,
+            ...(call.id === undefined || call.id === null ? {} : { tool_call_id: call.id }),
+          },
+        ],
   )
 }
 
@@ -38,6 +54,10 @@ export function promptMessages(started: Data | null): Message[] {
 /** The messages that a step adds: one of the assistant, then what came back. */
 export function stepMessages(data: Data): Message[] {
   const calls = (data['tool_calls'] ?? []) as readonly ToolCall[]
-  const spoken: Message = { role: 'assistant', content: written(data, calls), ...(calls.length === 0 ? {} : { tool_calls: calls.map(chatCall) }) }
+  const spoken: Message = {
+    role: 'assistant',
+    content: written(data, calls),
+    ...(calls.length === 0 ? {} : { tool_calls: calls.map(chatCall) }),
+  }
   return [spoken, ...observed(data, calls)]
 }

@@ -47,14 +47,22 @@ export interface GroupSummary<Given extends Candidate> {
 }
 
 function counts(candidate: Candidate): boolean {
-  return (candidate.status === 'completed' || candidate.status === 'truncated') && candidate.reward !== null && Number.isFinite(candidate.reward)
+  return (
+    (candidate.status === 'completed' || candidate.status === 'truncated') &&
+    candidate.reward !== null &&
+    Number.isFinite(candidate.reward)
+  )
 }
 
 const byText = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0)
 
 /** Log order; offsets of several partitions are only made to agree with themselves. */
 function inLogOrder(left: Candidate, right: Candidate): number {
-  return left.first_offset - right.first_offset || left.partition - right.partition || byText(left.trajectory_id, right.trajectory_id)
+  return (
+    left.first_offset - right.first_offset ||
+    left.partition - right.partition ||
+    byText(left.trajectory_id, right.trajectory_id)
+  )
 }
 
 function byPlace(left: Candidate, right: Candidate): number {
@@ -95,7 +103,11 @@ export function summariseGroup<Given extends Candidate>(
   const found = new Map(advantages(rewards, kind).map((advantage, index) => [counted[index], advantage]))
   const zeroVariance = rewards.length >= 2 && rewards.every((reward) => reward === rewards[0])
   return {
-    members: ordered.map((candidate) => ({ candidate, extra: !stands.has(candidate), advantage: found.get(candidate) ?? null })),
+    members: ordered.map((candidate) => ({
+      candidate,
+      extra: !stands.has(candidate),
+      advantage: found.get(candidate) ?? null,
+    })),
     size: counted.length,
     complete: expectedSize === null ? null : counted.length >= expectedSize,
     reward_mean: mean(rewards),

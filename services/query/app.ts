@@ -40,14 +40,20 @@ export function queryApp(options: QueryOptions): App {
   app.notFound((context) => problemResponse(noSuchRoute(context, served)))
   app.onError((error, context) => {
     const problem = asProblem(error)
-    if (problem.code === 'internal') options.logger('error', 'request failed', { method: context.req.method, route: context.get('route') as string | undefined, error: errorText(error) })
+    if (problem.code === 'internal')
+      options.logger('error', 'request failed', {
+        method: context.req.method,
+        route: context.get('route') as string | undefined,
+        error: errorText(error),
+      })
     return problemResponse(problem)
   })
   return app
 }
 
 /** The path of a route as Hono writes it. */
-const honoPath = (path: string) => path.replaceAll(/\{([^}+]+)(\+?)\}/g, (_, name: string, rest: string) => `:${name}${rest === '' ? '' : '{.+}'}`)
+const honoPath = (path: string) =>
+  path.replaceAll(/\{([^}+]+)(\+?)\}/g, (_, name: string, rest: string) => `:${name}${rest === '' ? '' : '{.+}'}`)
 
 function mount(app: App, { method, path, handle }: Route, deps: QueryDeps): void {
   if (handle === undefined) return
@@ -62,12 +68,38 @@ function ownRoutes(options: QueryOptions, requests: RequestCounts): Route[] {
   const described = () => openApiDocument([...describedRoutes(), ...datasetRoutes(options.datasets)], options.publicUrl)
   let text: string | undefined
   let page: string | undefined
-  const html = { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-cache', 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'", 'X-Content-Type-Options': 'nosniff' }
+  const html = {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Cache-Control': 'no-cache',
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+    'X-Content-Type-Options': 'nosniff',
+  }
   const about = { tag: 'Operations', parameters: {}, answers: [] }
   return [
-    route({ ...about, path: '/openapi.json', summary: 'This API as OpenAPI 3.1', handle: async () => new Response((text ??= JSON.stringify(described())), { headers: { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-cache' } }) }),
-    route({ ...about, path: '/docs', summary: 'The reference page', handle: async () => new Response((page ??= docsPage(described())), { headers: html }) }),
-    route({ ...about, path: '/metrics', summary: 'Metrics for Prometheus', handle: async ({ deps }) => new Response(await metricsText(deps.store, deps.log, requests), { headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' } }) }),
+    route({
+      ...about,
+      path: '/openapi.json',
+      summary: 'This API as OpenAPI 3.1',
+      handle: async () =>
+        new Response((text ??= JSON.stringify(described())), {
+          headers: { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-cache' },
+        }),
+    }),
+    route({
+      ...about,
+      path: '/docs',
+      summary: 'The reference page',
+      handle: async () => new Response((page ??= docsPage(described())), { headers: html }),
+    }),
+    route({
+      ...about,
+      path: '/metrics',
+      summary: 'Metrics for Prometheus',
+      handle: async ({ deps }) =>
+        new Response(await metricsText(deps.store, deps.log, requests), {
+          headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
+        }),
+    }),
   ]
 }
 
@@ -79,7 +111,9 @@ function checkKey(key: string | undefined, request: Request): void {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
   const given = bearer ?? new URL(request.url).searchParams.get('token') ?? ''
   if (!timingSafeEqual(digest(given), digest(key))) {
-    throw new Problem('unauthorized', 'the key is missing or wrong', { hint: 'send Authorization: Bearer <key>, or ?token=<key> where headers cannot be sent' })
+    throw new Problem('unauthorized', 'the key is missing or wrong', {
+      hint: 'send Authorization: Bearer <key>, or ?token=<key> where headers cannot be sent',
+    })
   }
 }
 
@@ -99,7 +133,11 @@ function refuseOtherMethods(app: App, served: readonly Route[]): void {
   for (const [path, here] of Map.groupBy(all, (one) => honoPath(one.path))) {
     const allowed = here.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
     app.all(path, (context) => {
-      const problem = new Problem('method_not_allowed', `${context.req.method} does not go with ${here[0]?.path ?? path}`, { hint: `use ${allowed.join(' or ')}` })
+      const problem = new Problem(
+        'method_not_allowed',
+        `${context.req.method} does not go with ${here[0]?.path ?? path}`,
+        { hint: `use ${allowed.join(' or ')}` },
+      )
       const answer = problemResponse(problem)
       answer.headers.set('Allow', allowed.join(', '))
       return answer
@@ -111,9 +149,21 @@ function refuseOtherMethods(app: App, served: readonly Route[]): void {
 function noSuchRoute(context: Context, served: readonly Route[]): Problem {
   const path = context.req.path
   const parts = path.split('/')
-  const filled = served.map((one) => one.path.split('/').map((part, index) => (part.startsWith('{') ? (parts[index] ?? part) : part)).join('/'))
+  const filled = served.map((one) =>
+    one.path
+      .split('/')
+      .map((part, index) => (part.startsWith('{') ? (parts[index] ?? part) : part))
+      .join('/'),
+  )
   // Of equally near ones the first is taken: those with as many parts as were asked for come first.
-  const near = nearest(path, filled.sort((left, right) => Math.abs(left.split('/').length - parts.length) - Math.abs(right.split('/').length - parts.length)))
-  return new Problem('not_found', `there is no ${path.slice(0, 120)}`, { hint: near === undefined ? 'see /docs for all routes' : `did you mean ${near}? /docs has all routes` })
+  const near = nearest(
+    path,
+    filled.sort(
+      (left, right) =>
+        Math.abs(left.split('/').length - parts.length) - Math.abs(right.split('/').length - parts.length),
+    ),
+  )
+  return new Problem('not_found', `there is no ${path.slice(0, 120)}`, {
+    hint: near === undefined ? 'see /docs for all routes' : `did you mean ${near}? /docs has all routes`,
+  })
 }
-

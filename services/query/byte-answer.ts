@@ -17,16 +17,26 @@ export interface Bytes {
 
 /** The answer to a range past the end, which says how long it is. */
 export function pastEnd(bytes: number, headers: Readonly<Record<string, string>>): Response {
-  const problem = new Problem('range_not_satisfiable', `there are ${bytes} bytes`, { hint: 'ask for a range that begins below that' })
+  const problem = new Problem('range_not_satisfiable', `there are ${bytes} bytes`, {
+    hint: 'ask for a range that begins below that',
+  })
   const more = { 'Content-Type': 'application/problem+json', 'Content-Range': `bytes */${bytes}` }
-  return new Response(JSON.stringify(problemBody(problem)), { status: problem.status, headers: { ...headers, ...more } })
+  return new Response(JSON.stringify(problemBody(problem)), {
+    status: problem.status,
+    headers: { ...headers, ...more },
+  })
 }
 
 /** Answers GET and HEAD for bytes that never change. */
 export async function byteAnswer(request: Request, what: Bytes): Promise<Response> {
   const etag = `"${what.sha256}"`
   const isHead = request.method === 'HEAD'
-  const headers = { ETag: etag, 'Cache-Control': 'private, max-age=31536000, immutable', 'Accept-Ranges': 'bytes', ...what.headers }
+  const headers = {
+    ETag: etag,
+    'Cache-Control': 'private, max-age=31536000, immutable',
+    'Accept-Ranges': 'bytes',
+    ...what.headers,
+  }
   if (namesBytes(request.headers.get('if-none-match'), etag)) return new Response(null, { status: 304, headers })
   const asked = askedBytes(request.headers.get('range'), request.headers.get('if-range'), what.bytes, etag)
   const typed = { ...headers, 'Content-Type': what.type }
@@ -40,7 +50,14 @@ export async function byteAnswer(request: Request, what: Bytes): Promise<Respons
     case 'part': {
       const { start, end } = asked
       const body = isHead ? null : await what.blobs.stream(what.key, { start, end })
-      return new Response(body, { status: 206, headers: { ...typed, 'Content-Range': `bytes ${start}-${end - 1}/${what.bytes}`, 'Content-Length': String(end - start) } })
+      return new Response(body, {
+        status: 206,
+        headers: {
+          ...typed,
+          'Content-Range': `bytes ${start}-${end - 1}/${what.bytes}`,
+          'Content-Length': String(end - start),
+        },
+      })
     }
   }
 }

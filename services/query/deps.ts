@@ -50,7 +50,9 @@ export interface QueryDeps {
   readonly project: Projection
   readonly archive: ArchiveView
   /** Reads records that the log no longer holds; what is not found is left out. */
-  readonly lakeRecords?: (places: readonly { readonly partition: number; readonly offset: number }[]) => Promise<readonly LakeRecord[]>
+  readonly lakeRecords?: (
+    places: readonly { readonly partition: number; readonly offset: number }[],
+  ) => Promise<readonly LakeRecord[]>
   /** Compares log, store and lake. */
   readonly verify?: () => Promise<VerifyReport>
   readonly logger: Logger

@@ -10,10 +10,13 @@ function escaped(text: unknown): string {
 
 /** Text with `code` in backticks. */
 function prose(text: unknown): string {
-  return escaped(text ?? '').replaceAll(/`([^`]+)`/g, '<code>$1</code>').replaceAll('\n\n', '<br>')
+  return escaped(text ?? '')
+    .replaceAll(/`([^`]+)`/g, '<code>$1</code>')
+    .replaceAll('\n\n', '<br>')
 }
 
-const fields = (value: unknown): Json => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {})
+const fields = (value: unknown): Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {}
 const list = (value: unknown): Json[] => (Array.isArray(value) ? value.map(fields) : [])
 
 const REF = '#/components/schemas/'
@@ -22,7 +25,8 @@ const anchor = (name: string) => `schema-${name.replaceAll(/[^A-Za-z0-9]+/g, '-'
 /** A short name for the type of a schema, with links to named ones. */
 function typeName(schema: Json): string {
   const { $ref, anyOf, enum: words, items, type } = schema
-  if (typeof $ref === 'string' && $ref.startsWith(REF)) return `<a href="#${anchor($ref.slice(REF.length))}">${escaped($ref.slice(REF.length))}</a>`
+  if (typeof $ref === 'string' && $ref.startsWith(REF))
+    return `<a href="#${anchor($ref.slice(REF.length))}">${escaped($ref.slice(REF.length))}</a>`
   if (Array.isArray(anyOf)) return [...new Set(list(anyOf).map(typeName))].join(' | ')
   if (Array.isArray(words)) return words.map((word) => `<code>${escaped(word)}</code>`).join(' ')
   if ('const' in schema) return `<code>${escaped(JSON.stringify(schema['const']))}</code>`
@@ -32,7 +36,11 @@ function typeName(schema: Json): string {
 }
 
 function descriptionOf(schema: Json): string {
-  return prose(schema['description'] ?? list(schema['anyOf']).find((choice) => choice['description'] !== undefined)?.['description'] ?? '')
+  return prose(
+    schema['description'] ??
+      list(schema['anyOf']).find((choice) => choice['description'] !== undefined)?.['description'] ??
+      '',
+  )
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -43,26 +51,50 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function properties(schema: Json): string {
   const required = new Set(Array.isArray(schema['required']) ? schema['required'].map(String) : [])
-  return table(['Field', 'Type', 'Meaning'], Object.entries(fields(schema['properties'])).map(([name, field]) => {
-    const property = fields(field)
-    return [`<code>${escaped(name)}</code>${required.has(name) ? '' : ' <small>optional</small>'}`, typeName(property), descriptionOf(property)]
-  }))
+  return table(
+    ['Field', 'Type', 'Meaning'],
+    Object.entries(fields(schema['properties'])).map(([name, field]) => {
+      const property = fields(field)
+      return [
+        `<code>${escaped(name)}</code>${required.has(name) ? '' : ' <small>optional</small>'}`,
+        typeName(property),
+        descriptionOf(property),
+      ]
+    }),
+  )
 }
 
 /** Parameters; the operators of a comparable one are told in its own row. */
 function parameters(given: readonly Json[]): string {
   const names = new Set(given.map(({ name }) => String(name)))
-  const operators = (name: string) => ['gte', 'lte', 'gt', 'lt', 'ne'].filter((operator) => names.has(`${name}_${operator}`))
-  const isOperator = (name: string) => /_(gte|lte|gt|lt|ne)$/.test(name) && names.has(name.replace(/_(gte|lte|gt|lt|ne)$/, ''))
-  return table(['Parameter', 'Type', 'Meaning'], given.filter(({ name }) => !isOperator(String(name))).map((parameter) => {
-    const name = String(parameter['name'])
-    const schema = fields(parameter['schema'])
-    const marks = [parameter['in'] === 'path' ? 'path' : '', parameter['required'] === true && parameter['in'] !== 'path' ? 'needed' : ''].filter((mark) => mark !== '')
-    const standard = schema['default'] === undefined ? '' : ` Default <code>${escaped(schema['default'])}</code>.`
-    const also = operators(name)
-    const more = also.length === 0 ? '' : ` <small>also ${also.map((operator) => `<code>_${operator}</code>`).join(' ')}</small>`
-    return [`<code>${escaped(name)}</code>${marks.map((mark) => ` <small>${mark}</small>`).join('')}`, typeName(schema), `${prose(parameter['description'])}${standard}${more}`]
-  }))
+  const operators = (name: string) =>
+    ['gte', 'lte', 'gt', 'lt', 'ne'].filter((operator) => names.has(`${name}_${operator}`))
+  const isOperator = (name: string) =>
+    /_(gte|lte|gt|lt|ne)$/.test(name) && names.has(name.replace(/_(gte|lte|gt|lt|ne)$/, ''))
+  return table(
+    ['Parameter', 'Type', 'Meaning'],
+    given
+      .filter(({ name }) => !isOperator(String(name)))
+      .map((parameter) => {
+        const name = String(parameter['name'])
+        const schema = fields(parameter['schema'])
+        const marks = [
+          parameter['in'] === 'path' ? 'path' : '',
+          parameter['required'] === true && parameter['in'] !== 'path' ? 'needed' : '',
+        ].filter((mark) => mark !== '')
+        const standard = schema['default'] === undefined ? '' : ` Default <code>${escaped(schema['default'])}</code>.`
+        const also = operators(name)
+        const more =
+          also.length === 0
+            ? ''
+            : ` <small>also ${also.map((operator) => `<code>_${operator}</code>`).join(' ')}</small>`
+        return [
+          `<code>${escaped(name)}</code>${marks.map((mark) => ` <small>${mark}</small>`).join('')}`,
+          typeName(schema),
+          `${prose(parameter['description'])}${standard}${more}`,
+        ]
+      }),
+  )
 }
 
 function answers(responses: Json): string {
@@ -70,9 +102,15 @@ function answers(responses: Json): string {
     const response = fields(responses[status])
     const contents = Object.entries(fields(response['content'])).map(([type, content]) => {
       const schema = fields(fields(content)['schema'])
-      return Object.keys(schema).length === 0 ? `<code>${escaped(type)}</code>` : `${typeName(pageRow(schema))} <small>${escaped(type)}</small>`
+      return Object.keys(schema).length === 0
+        ? `<code>${escaped(type)}</code>`
+        : `${typeName(pageRow(schema))} <small>${escaped(type)}</small>`
     })
-    return [`<span class="status s${status[0]}">${status}</span>`, prose(response['description']), contents.join('<br>')]
+    return [
+      `<span class="status s${status[0]}">${status}</span>`,
+      prose(response['description']),
+      contents.join('<br>'),
+    ]
   }
   return table(['Status', 'Meaning', 'Body'], Object.keys(responses).sort().map(told))
 }
@@ -108,13 +146,17 @@ function operations(document: Json): Operation[] {
   return Object.entries(fields(document['paths'])).flatMap(([path, item]) =>
     METHODS.flatMap((method) => {
       const operation = fields(fields(item)[method])
-      return 'operationId' in operation ? [{ path, method, operation, tag: String((operation['tags'] as unknown[])[0]) }] : []
+      return 'operationId' in operation
+        ? [{ path, method, operation, tag: String((operation['tags'] as unknown[])[0]) }]
+        : []
     }),
   )
 }
 
 function schemaSections(document: Json): { events: string; others: string; names: string[] } {
-  const schemas = Object.entries(fields(fields(document['components'])['schemas'])).map(([name, schema]) => [name, fields(schema)] as const)
+  const schemas = Object.entries(fields(fields(document['components'])['schemas'])).map(
+    ([name, schema]) => [name, fields(schema)] as const,
+  )
   const section = ([name, schema]: readonly [string, Json]) => {
     const examples = Array.isArray(schema['examples']) ? schema['examples'] : []
     return `<section class="schema" id="${anchor(name)}"><h3><code>${escaped(name)}</code></h3><p>${descriptionOf(schema)}</p>${properties(schema)}
@@ -122,7 +164,14 @@ ${examples.map((example) => `<pre>${escaped(JSON.stringify(example, null, 2))}</
   }
   const isEvent = ([name]: readonly [string, Json]) => name.includes('.')
   const events = schemas.filter(isEvent)
-  return { events: events.map(section).join(''), others: schemas.filter((entry) => !isEvent(entry)).map(section).join(''), names: events.map(([name]) => name) }
+  return {
+    events: events.map(section).join(''),
+    others: schemas
+      .filter((entry) => !isEvent(entry))
+      .map(section)
+      .join(''),
+    names: events.map(([name]) => name),
+  }
 }
 
 /** The page. */
@@ -132,11 +181,22 @@ export function docsPage(document: Json): string {
   const { events, others, names } = schemaSections(document)
   const server = escaped(list(document['servers'])[0]?.['url'] ?? '')
   const navigation = tags.map((tag) => {
-    const links = all.filter((entry) => entry.tag === tag).map(({ path, method, operation }) => `<li><a href="#${escaped(operation['operationId'])}"><b class="${method}">${method}</b> ${escaped(path.replace('/v1/', ''))}</a></li>`)
+    const links = all
+      .filter((entry) => entry.tag === tag)
+      .map(
+        ({ path, method, operation }) =>
+          `<li><a href="#${escaped(operation['operationId'])}"><b class="${method}">${method}</b> ${escaped(path.replace('/v1/', ''))}</a></li>`,
+      )
     return `<details open><summary>${escaped(tag)}</summary><ul>${links.join('')}</ul></details>`
   })
   const eventLinks = names.map((name) => `<li><a href="#${anchor(name)}">${escaped(name)}</a></li>`).join('')
-  const sections = tags.map((tag) => `<h2 id="tag-${escaped(tag)}">${escaped(tag)}</h2>${all.filter((entry) => entry.tag === tag).map(({ path, method, operation }) => operationSection(path, method, operation)).join('')}`)
+  const sections = tags.map(
+    (tag) =>
+      `<h2 id="tag-${escaped(tag)}">${escaped(tag)}</h2>${all
+        .filter((entry) => entry.tag === tag)
+        .map(({ path, method, operation }) => operationSection(path, method, operation))
+        .join('')}`,
+  )
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <title>Stepstore API</title><style>${DOCS_STYLE}</style></head><body>
 <nav aria-label="Contents"><a class="home" href="#top">Stepstore</a>${navigation.join('')}<details open><summary>Events</summary><ul>${eventLinks}</ul></details><a href="#schemas">Schemas</a></nav>

@@ -18,7 +18,10 @@ const HOUR_MS = 3_600_000
 function parseGapCursor(given: string | undefined): { kind: GapKind; after: readonly KeyPart[] } | undefined {
   const key = parseCursor(LIST, undefined, given)
   if (key === undefined) return undefined
-  const wrong = new Problem('invalid_parameter', 'cursor is not one that this list gave', { hint: 'send next of the page before as it was given', details: { parameter: 'cursor' } })
+  const wrong = new Problem('invalid_parameter', 'cursor is not one that this list gave', {
+    hint: 'send next of the page before as it was given',
+    details: { parameter: 'cursor' },
+  })
   const kind = GAP_KINDS.find((known) => known === key[0])
   const after = key.slice(1)
   if (kind === undefined || after.length !== GAP_SOURCES[kind].keyLength) throw wrong
@@ -26,10 +29,14 @@ function parseGapCursor(given: string | undefined): { kind: GapKind; after: read
 }
 
 const listRoute = route({
-  path: '/v1/gaps', tag: 'Operations', summary: 'List what is missing',
-  detail: 'By kind: missing_steps (steps per trajectory are dense from 0), conflict (the same key came with other content; the first counts), unfinished (no finish, and no event for idle_ms), incomplete_group, missing_image (named, but the bytes never came), late (steps after the finish).',
+  path: '/v1/gaps',
+  tag: 'Operations',
+  summary: 'List what is missing',
+  detail:
+    'By kind: missing_steps (steps per trajectory are dense from 0), conflict (the same key came with other content; the first counts), unfinished (no finish, and no event for idle_ms), incomplete_group, missing_image (named, but the bytes never came), late (steps after the finish).',
   parameters: {
-    ...LIST_PARAMETERS, run: TRAJECTORY_FILTERS.run,
+    ...LIST_PARAMETERS,
+    run: TRAJECTORY_FILTERS.run,
     kind: many(word(GAP_KINDS, 'The kind of gap.')),
     idle_ms: withDefault(integer('After how long without an event a trajectory counts as unfinished.'), HOUR_MS),
   },
@@ -49,7 +56,8 @@ const listRoute = route({
       }
       const shown = found.slice(0, query.limit)
       const last = shown.at(-1)
-      const next = found.length > query.limit && last !== undefined ? formatCursor(LIST, [last.kind, ...last.key]) : null
+      const next =
+        found.length > query.limit && last !== undefined ? formatCursor(LIST, [last.kind, ...last.key]) : null
       return { rows: shown.map(({ kind, row }) => ({ kind, ...row })), next }
     })
   },

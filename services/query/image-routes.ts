@@ -27,20 +27,40 @@ async function firstBytes(blobs: Blobs, key: string, bytes: number): Promise<Uin
 }
 
 const read = route({
-  path: '/v1/images/{sha256}', tag: 'Images', summary: 'Read an image', detail: 'The bytes never change. HEAD, ranges and validators work.',
-  pathParameters: { sha256: 'The SHA-256 of the bytes, in lowercase hex.' }, parameters: READ_PARAMETERS,
-  answers: [{ status: 200, description: 'The image.', types: ['image/png', 'image/jpeg', 'image/webp'] }, { status: 206, description: 'A range of it.', types: ['image/png', 'image/jpeg', 'image/webp'] }],
+  path: '/v1/images/{sha256}',
+  tag: 'Images',
+  summary: 'Read an image',
+  detail: 'The bytes never change. HEAD, ranges and validators work.',
+  pathParameters: { sha256: 'The SHA-256 of the bytes, in lowercase hex.' },
+  parameters: READ_PARAMETERS,
+  answers: [
+    { status: 200, description: 'The image.', types: ['image/png', 'image/jpeg', 'image/webp'] },
+    { status: 206, description: 'A range of it.', types: ['image/png', 'image/jpeg', 'image/webp'] },
+  ],
   problems: ['not_found', 'range_not_satisfiable'],
   handle: async (call) => {
     const { deps, request } = call
     const sha256 = call.path('sha256')
-    if (!HASH.test(sha256)) throw new Problem('not_found', 'an image is named by 64 lowercase hex digits', { hint: 'use the SHA-256 of its bytes' })
+    if (!HASH.test(sha256))
+      throw new Problem('not_found', 'an image is named by 64 lowercase hex digits', {
+        hint: 'use the SHA-256 of its bytes',
+      })
     await reached(call)
     const key = imageKey(sha256)
     const held = await deps.blobs.head(key)
-    if (held === undefined) throw new Problem('not_found', `the bytes of image ${sha256} are not held`, { hint: `send them: PUT /v1/images/${sha256}` })
+    if (held === undefined)
+      throw new Problem('not_found', `the bytes of image ${sha256} are not held`, {
+        hint: `send them: PUT /v1/images/${sha256}`,
+      })
     const type = imageType(await firstBytes(deps.blobs, key, held.bytes))
-    return byteAnswer(request, { blobs: deps.blobs, key, bytes: held.bytes, sha256, type, headers: { 'X-Content-Type-Options': 'nosniff' } })
+    return byteAnswer(request, {
+      blobs: deps.blobs,
+      key,
+      bytes: held.bytes,
+      sha256,
+      type,
+      headers: { 'X-Content-Type-Options': 'nosniff' },
+    })
   },
 })
 

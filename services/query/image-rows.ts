@@ -14,7 +14,11 @@ function imageUrl(publicUrl: string, imageId: string): string {
 export type KnownImage = Row<'images'>
 
 /** A row for each id, in their order; ids that nobody described are not stored. */
-export function imageAnswers(imageIds: readonly string[], known: readonly KnownImage[], publicUrl: string): Record<string, unknown>[] {
+export function imageAnswers(
+  imageIds: readonly string[],
+  known: readonly KnownImage[],
+  publicUrl: string,
+): Record<string, unknown>[] {
   const byId = new Map(known.map((row) => [row.image_id, row]))
   return imageIds.slice(0, IMAGES_MAX).map((imageId) => {
     const row = byId.get(imageId)
@@ -33,9 +37,17 @@ export function imageAnswers(imageIds: readonly string[], known: readonly KnownI
 }
 
 /** The same, with what is known read from the store. */
-export async function imageRows(db: Kysely<Database>, imageIds: readonly string[], publicUrl: string): Promise<Record<string, unknown>[]> {
+export async function imageRows(
+  db: Kysely<Database>,
+  imageIds: readonly string[],
+  publicUrl: string,
+): Promise<Record<string, unknown>[]> {
   const ids = imageIds.slice(0, IMAGES_MAX)
   if (ids.length === 0) return []
-  const rows = await db.selectFrom('images').selectAll().where(sql<boolean>`image_id in (${sql.join(ids.map((id) => sql`${id}::text`))})`).execute()
+  const rows = await db
+    .selectFrom('images')
+    .selectAll()
+    .where(sql<boolean>`image_id in (${sql.join(ids.map((id) => sql`${id}::text`))})`)
+    .execute()
   return imageAnswers(ids, rows, publicUrl)
 }

@@ -29,10 +29,15 @@ function itemRow(item: Row<'items'>): Record<string, unknown> {
 }
 
 const among = (column: string, values: readonly string[]) =>
-  values.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.ref(column)} in (${sql.join(values.map((value) => sql`${value}::text`))})`
+  values.length === 0
+    ? sql<boolean>`true`
+    : sql<boolean>`${sql.ref(column)} in (${sql.join(values.map((value) => sql`${value}::text`))})`
 
 const listRoute = route({
-  path: '/v1/items', tag, summary: 'List items', detail: 'In order of item_id. With `run`, those that were rolled out in it.',
+  path: '/v1/items',
+  tag,
+  summary: 'List items',
+  detail: 'In order of item_id. With `run`, those that were rolled out in it.',
   parameters: { ...LIST_PARAMETERS, run, dataset, family, split },
   answers: [{ status: 200, description: 'A page of items.', schema: listOf(ItemRow) }],
   handle: async (call) => {
@@ -46,7 +51,11 @@ const listRoute = route({
         .where(among('i.dataset', query.dataset))
         .where(among('i.family', query.family))
         .where(among('i.split', query.split))
-        .where(query.run.length === 0 ? sql<boolean>`true` : sql<boolean>`exists (select from trajectories t where t.item_id = i.item_id and ${among('t.run_id', query.run)})`)
+        .where(
+          query.run.length === 0
+            ? sql<boolean>`true`
+            : sql<boolean>`exists (select from trajectories t where t.item_id = i.item_id and ${among('t.run_id', query.run)})`,
+        )
         .orderBy('i.item_id')
         .limit(query.limit + 1)
         .execute()
@@ -57,17 +66,28 @@ const listRoute = route({
 })
 
 const oneRoute = route({
-  path: '/v1/items/{item_id}', tag, summary: 'Read an item', detail: 'The question whole, its images, and its pass rate by run and policy version.',
-  pathParameters: { item_id: 'The item, URL-encoded.' }, parameters: { ...READ_PARAMETERS, reward_version },
+  path: '/v1/items/{item_id}',
+  tag,
+  summary: 'Read an item',
+  detail: 'The question whole, its images, and its pass rate by run and policy version.',
+  pathParameters: { item_id: 'The item, URL-encoded.' },
+  parameters: { ...READ_PARAMETERS, reward_version },
   answers: [{ status: 200, description: 'The item.', schema: ItemWhole }],
   problems: ['not_found'],
   handle: async (call) => {
     const itemId = call.path('item_id')
     const { deps, query } = call
-    if (query.reward_version === '*') throw new Problem('invalid_parameter', 'a pass rate is over one reward version', { hint: 'name the version, or leave it out for that of the run', details: { parameter: 'reward_version' } })
+    if (query.reward_version === '*')
+      throw new Problem('invalid_parameter', 'a pass rate is over one reward version', {
+        hint: 'name the version, or leave it out for that of the run',
+        details: { parameter: 'reward_version' },
+      })
     const { result, offsets } = await reading(call, async (db) => {
       const item = await db.selectFrom('items').selectAll().where('item_id', '=', itemId).executeTakeFirst()
-      if (item === undefined) throw new Problem('not_found', `there is no item ${JSON.stringify(itemId.slice(0, 80))}`, { hint: 'list them: /v1/items' })
+      if (item === undefined)
+        throw new Problem('not_found', `there is no item ${JSON.stringify(itemId.slice(0, 80))}`, {
+          hint: 'list them: /v1/items',
+        })
       const images = await imageRows(db, item.image_ids as string[], deps.publicUrl)
       const rates = await scoredTrajectories(db, query.reward_version)
         .where('t.item_id', '=', itemId)
@@ -77,20 +97,29 @@ const oneRoute = route({
         .groupBy(['t.run_id', 't.policy_version'])
         .orderBy('t.run_id')
         .orderBy('t.policy_version')
-        .select(['t.run_id', 't.policy_version', asNumber(sql`count(*)`).as('n_rollouts'), asNumber(sql`count(*) filter (where score.correct)`).as('n_pass')])
+        .select([
+          't.run_id',
+          't.policy_version',
+          asNumber(sql`count(*)`).as('n_rollouts'),
+          asNumber(sql`count(*) filter (where score.correct)`).as('n_pass'),
+        ])
         .limit(1000)
         .execute()
       return { item, images, rates }
     })
     const registered = await dataAt(deps, result.item.partition, result.item.offset)
     const question = registered?.['question']
-    return jsonAnswer(deps, {
-      ...itemRow(result.item),
-      ...(typeof question === 'string' ? { question } : {}),
-      registered,
-      images: result.images,
-      pass_rates: result.rates.map((rate) => ({ ...rate, pass_rate: rate.n_pass / rate.n_rollouts })),
-    }, offsets)
+    return jsonAnswer(
+      deps,
+      {
+        ...itemRow(result.item),
+        ...(typeof question === 'string' ? { question } : {}),
+        registered,
+        images: result.images,
+        pass_rates: result.rates.map((rate) => ({ ...rate, pass_rate: rate.n_pass / rate.n_rollouts })),
+      },
+      offsets,
+    )
   },
 })
 

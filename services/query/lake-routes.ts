@@ -24,20 +24,27 @@ async function reachSnapshot(call: Reading): Promise<void> {
   if (found === undefined) throw behind('no snapshot of the lake includes the position yet')
 }
 
-const publishedSnapshots = (db: Kysely<Database>) => db.selectFrom('snapshots').selectAll().where('published', '=', true)
+const publishedSnapshots = (db: Kysely<Database>) =>
+  db.selectFrom('snapshots').selectAll().where('published', '=', true)
 
 /** The snapshot of this id, or the newest. Throws `not_found`. */
 async function findSnapshot(db: Kysely<Database>, id: number | undefined): Promise<Row<'snapshots'>> {
   const query = publishedSnapshots(db).orderBy('snapshot_id', 'desc').limit(1)
   const found = await (id === undefined ? query : query.where('snapshot_id', '=', id)).executeTakeFirst()
   if (found !== undefined) return found
-  throw new Problem('not_found', id === undefined ? 'the lake has no snapshot yet' : `there is no snapshot ${id}`, { hint: 'list them: /v1/snapshots; after=latest waits for one that has everything' })
+  throw new Problem('not_found', id === undefined ? 'the lake has no snapshot yet' : `there is no snapshot ${id}`, {
+    hint: 'list them: /v1/snapshots; after=latest waits for one that has everything',
+  })
 }
 
 const cutOf = (snapshot: Row<'snapshots'>): Offsets => parseOffsets(snapshot.cut)
 
 const snapshots = route({
-  path: '/v1/snapshots', tag, summary: 'List snapshots of the lake', detail: 'Newest first. A snapshot holds exactly the records below its cut. With `after`, a snapshot that includes it is waited for.',
+  path: '/v1/snapshots',
+  tag,
+  summary: 'List snapshots of the lake',
+  detail:
+    'Newest first. A snapshot holds exactly the records below its cut. With `after`, a snapshot that includes it is waited for.',
   parameters: LIST_PARAMETERS,
   answers: [{ status: 200, description: 'A page of snapshots.', schema: listOf(SnapshotRow) }],
   handle: async (call) => {
@@ -46,10 +53,19 @@ const snapshots = route({
     await reachSnapshot(call)
     const { rows, newest } = await deps.store.transaction(async ({ db }) => ({
       newest: await publishedSnapshots(db).orderBy('snapshot_id', 'desc').limit(1).executeTakeFirst(),
-      rows: await publishedSnapshots(db).where(key === undefined ? sql<boolean>`true` : sql<boolean>`snapshot_id < ${key[0]}::bigint`).orderBy('snapshot_id', 'desc').limit(query.limit + 1).execute(),
+      rows: await publishedSnapshots(db)
+        .where(key === undefined ? sql<boolean>`true` : sql<boolean>`snapshot_id < ${key[0]}::bigint`)
+        .orderBy('snapshot_id', 'desc')
+        .limit(query.limit + 1)
+        .execute(),
     }))
     const found = page('snapshots', rows, query.limit, (row) => [row.snapshot_id])
-    const shown = found.rows.map((row) => ({ snapshot_id: row.snapshot_id, created_at: row.created_at, cut: row.cut, position: formatPosition(row.log_id, cutOf(row)) }))
+    const shown = found.rows.map((row) => ({
+      snapshot_id: row.snapshot_id,
+      created_at: row.created_at,
+      cut: row.cut,
+      position: formatPosition(row.log_id, cutOf(row)),
+    }))
     return jsonAnswer(deps, { rows: shown, next: found.next }, newest === undefined ? new Map() : cutOf(newest))
   },
 })
@@ -57,18 +73,24 @@ const snapshots = route({
 function knownTable(name: string): string {
   if (LAKE_TABLE_NAMES.some((known) => known === name)) return name
   const near = nearest(name, LAKE_TABLE_NAMES)
-  throw new Problem('not_found', `the lake has no table ${JSON.stringify(name.slice(0, 80))}`, { hint: near === undefined ? `it has ${LAKE_TABLE_NAMES.join(', ')}` : `did you mean ${near}?` })
+  throw new Problem('not_found', `the lake has no table ${JSON.stringify(name.slice(0, 80))}`, {
+    hint: near === undefined ? `it has ${LAKE_TABLE_NAMES.join(', ')}` : `did you mean ${near}?`,
+  })
 }
 
 /** Where a file of the lake is read: its blob key begins with `lake/`, and so does the path of its URL. */
-const fileUrl = (deps: QueryDeps, path: string) => `${deps.publicUrl}/v1/${path.split('/').map(encodeURIComponent).join('/').replaceAll('%3D', '=')}`
+const fileUrl = (deps: QueryDeps, path: string) =>
+  `${deps.publicUrl}/v1/${path.split('/').map(encodeURIComponent).join('/').replaceAll('%3D', '=')}`
 
 const pathParameters = { table: `A table: ${LAKE_TABLE_NAMES.join(', ')}.` }
 
 const files = route({
-  path: '/v1/lake/{table}/files', tag, summary: 'List the Parquet files of a table at a snapshot',
+  path: '/v1/lake/{table}/files',
+  tag,
+  summary: 'List the Parquet files of a table at a snapshot',
   detail: 'In order of path. Read them with anything that reads Parquet; they never change.',
-  pathParameters, parameters: { ...LIST_PARAMETERS, snapshot: integer('The snapshot; without it, the newest.', { minimum: 1 }) },
+  pathParameters,
+  parameters: { ...LIST_PARAMETERS, snapshot: integer('The snapshot; without it, the newest.', { minimum: 1 }) },
   answers: [{ status: 200, description: 'A page of files.', schema: Files }],
   problems: ['not_found'],
   handle: async (call) => {
@@ -81,28 +103,62 @@ const files = route({
     const { snapshot, rows } = await deps.store.transaction(async ({ db }) => {
       const at = await findSnapshot(db, wantedSnapshot)
       const id = at.snapshot_id
-      const found = await db.selectFrom('data_files').selectAll().where('table_name', '=', table)
+      const found = await db
+        .selectFrom('data_files')
+        .selectAll()
+        .where('table_name', '=', table)
         .where(sql<boolean>`begin_snapshot <= ${id}::bigint and (end_snapshot is null or end_snapshot > ${id}::bigint)`)
         .where(key === undefined ? sql<boolean>`true` : sql<boolean>`path > ${key[1]}::text`)
-        .orderBy('path').limit(query.limit + 1).execute()
+        .orderBy('path')
+        .limit(query.limit + 1)
+        .execute()
       return { snapshot: at, rows: found }
     })
     const found = page(`files ${table}`, rows, query.limit, (row) => [snapshot.snapshot_id, row.path])
-    const shown = found.rows.map(({ path, dt, rows: count, bytes, sha256, begin_snapshot, stats }) => ({ path, url: fileUrl(deps, path), dt, rows: count, bytes, sha256, begin_snapshot, stats }))
+    const shown = found.rows.map(({ path, dt, rows: count, bytes, sha256, begin_snapshot, stats }) => ({
+      path,
+      url: fileUrl(deps, path),
+      dt,
+      rows: count,
+      bytes,
+      sha256,
+      begin_snapshot,
+      stats,
+    }))
     return jsonAnswer(deps, { snapshot: snapshot.snapshot_id, table, rows: shown, next: found.next }, cutOf(snapshot))
   },
 })
 
 const file = route({
-  path: '/v1/lake/{table}/{day}/{file}', tag, summary: 'Read a Parquet file of the lake', detail: 'As listed under /v1/lake/{table}/files. HEAD, ranges and validators work.',
-  pathParameters: { ...pathParameters, day: 'dt=YYYY-MM-DD.', file: 'The name of the file.' }, parameters: {},
-  answers: [{ status: 200, description: 'The file.', types: ['application/vnd.apache.parquet'] }, { status: 206, description: 'A range of it.', types: ['application/vnd.apache.parquet'] }],
+  path: '/v1/lake/{table}/{day}/{file}',
+  tag,
+  summary: 'Read a Parquet file of the lake',
+  detail: 'As listed under /v1/lake/{table}/files. HEAD, ranges and validators work.',
+  pathParameters: { ...pathParameters, day: 'dt=YYYY-MM-DD.', file: 'The name of the file.' },
+  parameters: {},
+  answers: [
+    { status: 200, description: 'The file.', types: ['application/vnd.apache.parquet'] },
+    { status: 206, description: 'A range of it.', types: ['application/vnd.apache.parquet'] },
+  ],
   problems: ['not_found', 'range_not_satisfiable'],
   handle: async ({ deps, path, request }) => {
     const key = `lake/${knownTable(path('table'))}/${path('day')}/${path('file')}`
-    const row = await deps.store.db.selectFrom('data_files').select(['bytes', 'sha256']).where('path', '=', key).executeTakeFirst()
-    if (row === undefined) throw new Problem('not_found', `there is no file ${JSON.stringify(key.slice(0, 200))}`, { hint: 'list them: /v1/lake/{table}/files' })
-    return byteAnswer(request, { blobs: deps.blobs, key, bytes: row.bytes, sha256: row.sha256, type: 'application/vnd.apache.parquet' })
+    const row = await deps.store.db
+      .selectFrom('data_files')
+      .select(['bytes', 'sha256'])
+      .where('path', '=', key)
+      .executeTakeFirst()
+    if (row === undefined)
+      throw new Problem('not_found', `there is no file ${JSON.stringify(key.slice(0, 200))}`, {
+        hint: 'list them: /v1/lake/{table}/files',
+      })
+    return byteAnswer(request, {
+      blobs: deps.blobs,
+      key,
+      bytes: row.bytes,
+      sha256: row.sha256,
+      type: 'application/vnd.apache.parquet',
+    })
   },
 })
 

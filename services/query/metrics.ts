@@ -27,19 +27,64 @@ export async function metricsText(store: Store, log: Log, requests: RequestCount
   const { totals, cursors, cuts, quarantined } = await store.transaction(async ({ db }) => ({
     totals: await db.selectFrom('partition_totals').selectAll().orderBy('partition').execute(),
     cursors: await db.selectFrom('cursors').selectAll().orderBy('projection').orderBy('partition').execute(),
-    cuts: await db.selectFrom('snapshots').where('published', '=', true).select([asNumber(sql`count(*)`).as('n'), asNumber(sql`coalesce(max(snapshot_id), 0)`).as('newest')]).executeTakeFirstOrThrow(),
-    quarantined: await db.selectFrom('quarantine').where('state', '=', 'open').select(asNumber(sql`count(*)`).as('n')).executeTakeFirstOrThrow(),
+    cuts: await db
+      .selectFrom('snapshots')
+      .where('published', '=', true)
+      .select([asNumber(sql`count(*)`).as('n'), asNumber(sql`coalesce(max(snapshot_id), 0)`).as('newest')])
+      .executeTakeFirstOrThrow(),
+    quarantined: await db
+      .selectFrom('quarantine')
+      .where('state', '=', 'open')
+      .select(asNumber(sql`count(*)`).as('n'))
+      .executeTakeFirstOrThrow(),
   }))
   const place = ({ projection, partition }: { projection: string; partition: number }) => ({ projection, partition })
   return [
-    family('stepstore_records_total', 'counter', 'Records of the log by verdict.', totals.flatMap((row) => VERDICTS.map((verdict): Sample => [{ partition: row.partition, verdict }, row[`n_${verdict}`]]))),
-    family('stepstore_log_end_offset', 'gauge', 'The next offset of each partition.', bounds.map(({ end }, partition): Sample => [{ partition }, end])),
-    family('stepstore_cursor_offset', 'gauge', 'Everything below is folded.', cursors.map((row): Sample => [place(row), row.next_offset])),
-    family('stepstore_lag_records', 'gauge', 'Records of the log that are not folded yet.', cursors.map((row): Sample => [place(row), Math.max(0, (bounds[row.partition]?.end ?? 0) - row.next_offset)])),
+    family(
+      'stepstore_records_total',
+      'counter',
+      'Records of the log by verdict.',
+      totals.flatMap((row) =>
+        VERDICTS.map((verdict): Sample => [{ partition: row.partition, verdict }, row[`n_${verdict}`]]),
+      ),
+    ),
+    family(
+      'stepstore_log_end_offset',
+      'gauge',
+      'The next offset of each partition.',
+      bounds.map(({ end }, partition): Sample => [{ partition }, end]),
+    ),
+    family(
+      'stepstore_cursor_offset',
+      'gauge',
+      'Everything below is folded.',
+      cursors.map((row): Sample => [place(row), row.next_offset]),
+    ),
+    family(
+      'stepstore_lag_records',
+      'gauge',
+      'Records of the log that are not folded yet.',
+      cursors.map((row): Sample => [place(row), Math.max(0, (bounds[row.partition]?.end ?? 0) - row.next_offset)]),
+    ),
     family('stepstore_cuts_total', 'counter', 'Snapshots of the lake that are published.', [[{}, cuts.n]]),
     family('stepstore_snapshot_newest', 'gauge', 'The newest snapshot of the lake.', [[{}, cuts.newest]]),
     family('stepstore_quarantine_open', 'gauge', 'Quarantined records that nobody settled.', [[{}, quarantined.n]]),
-    family('stepstore_requests_total', 'counter', 'Requests by route and status.', requests.all().map(({ method, route, status, n }): Sample => [{ method, route, status }, n])),
-    family('stepstore_request_duration_ms_sum', 'counter', 'How long those requests took, added.', requests.all().map(({ method, route, status, total_ms: total }): Sample => [{ method, route, status }, Math.round(total * 1000) / 1000])),
+    family(
+      'stepstore_requests_total',
+      'counter',
+      'Requests by route and status.',
+      requests.all().map(({ method, route, status, n }): Sample => [{ method, route, status }, n]),
+    ),
+    family(
+      'stepstore_request_duration_ms_sum',
+      'counter',
+      'How long those requests took, added.',
+      requests
+        .all()
+        .map(({ method, route, status, total_ms: total }): Sample => [
+          { method, route, status },
+          Math.round(total * 1000) / 1000,
+        ]),
+    ),
   ].join('')
 }

@@ -15,12 +15,19 @@ export type Json = Record<string, unknown>
 const API_VERSION = '1'
 
 function isSchema(value: unknown): value is TSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && ('type' in value || 'anyOf' in value || 'properties' in value)
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    ('type' in value || 'anyOf' in value || 'properties' in value)
+  )
 }
 
 /** The schemas that have a name of their own, by identity. */
 const NAMED = new Map<unknown, string>(
-  Object.entries({ ...answers, ...operations, ...datasets, Message }).filter(([, value]) => isSchema(value)).map(([name, value]) => [value, name]),
+  Object.entries({ ...answers, ...operations, ...datasets, Message })
+    .filter(([, value]) => isSchema(value))
+    .map(([name, value]) => [value, name]),
 )
 
 /** A schema with references in place of the named schemas inside it. */
@@ -37,12 +44,19 @@ const EVERYWHERE: readonly ProblemCode[] = ['unknown_parameter', 'invalid_parame
 
 function problemAnswers(route: Route): Json {
   const reads = 'after' in route.parameters
-  const codes = new Set<ProblemCode>([...EVERYWHERE, ...route.problems, ...(reads ? (['position_of_another_log', 'behind'] as const) : [])])
+  const codes = new Set<ProblemCode>([
+    ...EVERYWHERE,
+    ...route.problems,
+    ...(reads ? (['position_of_another_log', 'behind'] as const) : []),
+  ])
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status)
   return Object.fromEntries(
     [...byStatus].map(([status, here]) => [
       String(status),
-      { description: here.map((code) => `\`${code}\`: ${PROBLEMS[code].meaning}`).join('\n\n'), content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemBody' } } } },
+      {
+        description: here.map((code) => `\`${code}\`: ${PROBLEMS[code].meaning}`).join('\n\n'),
+        content: { 'application/problem+json': { schema: referring(operations.ProblemBody) } },
+      },
     ]),
   )
 }
@@ -55,10 +69,25 @@ function content(answer: RouteAnswer): Json {
 }
 
 function operation(route: Route): Json {
-  const path = Object.entries(route.pathParameters).map(([name, description]) => ({ name, in: 'path', required: true, description, schema: { type: 'string' } }))
-  const bodies = Object.entries(route.requestTypes).map(([type, schema]) => [type, { schema: schema === null ? {} : referring(schema) }])
+  const path = Object.entries(route.pathParameters).map(([name, description]) => ({
+    name,
+    in: 'path',
+    required: true,
+    description,
+    schema: { type: 'string' },
+  }))
+  const bodies = Object.entries(route.requestTypes).map(([type, schema]) => [
+    type,
+    { schema: schema === null ? {} : referring(schema) },
+  ])
   const reads = 'after' in route.parameters
-  const headers = reads ? { headers: { 'Stepstore-Position': { description: 'The position that the answer includes.', schema: { type: 'string' } } } } : {}
+  const headers = reads
+    ? {
+        headers: {
+          'Stepstore-Position': { description: 'The position that the answer includes.', schema: { type: 'string' } },
+        },
+      }
+    : {}
   return {
     operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^A-Za-z0-9]+([A-Za-z0-9])?/g, (_, letter: string | undefined) => (letter ?? '').toUpperCase())}`,
     tags: [route.tag],
@@ -66,7 +95,15 @@ function operation(route: Route): Json {
     ...(route.detail === '' ? {} : { description: route.detail }),
     parameters: [...path, ...openApiParameters(route.parameters)],
     ...(bodies.length === 0 ? {} : { requestBody: { required: true, content: Object.fromEntries(bodies) } }),
-    responses: { ...problemAnswers(route), ...Object.fromEntries(route.answers.map((answer) => [String(answer.status), { description: answer.description, ...headers, ...content(answer) }])) },
+    responses: {
+      ...problemAnswers(route),
+      ...Object.fromEntries(
+        route.answers.map((answer) => [
+          String(answer.status),
+          { description: answer.description, ...headers, ...content(answer) },
+        ]),
+      ),
+    },
   }
 }
 
@@ -77,12 +114,16 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string): Js
     const path = route.path.replaceAll('+}', '}')
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) }
   }
-  const named = [...NAMED].map(([schema, name]) => [name, referring(schema, true)] as const).sort(([left], [right]) => (left < right ? -1 : 1))
+  const named = [...NAMED]
+    .map(([schema, name]) => [name, referring(schema, true)] as const)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Stepstore', version: API_VERSION,
-      description: 'Trajectories of agents as events: sent once, kept in order, read as rows, files and training sets. Times are RFC 3339 in UTC, durations in milliseconds, sizes in bytes. Errors are problem details (RFC 9457) with `code`, `detail` and `hint`.',
+      title: 'Stepstore',
+      version: API_VERSION,
+      description:
+        'Trajectories of agents as events: sent once, kept in order, read as rows, files and training sets. Times are RFC 3339 in UTC, durations in milliseconds, sizes in bytes. Errors are problem details (RFC 9457) with `code`, `detail` and `hint`.',
     },
     servers: [{ url: publicUrl }],
     security: [{}, { bearer: [] }, { token: [] }],
@@ -90,7 +131,10 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string): Js
     paths,
     components: {
       schemas: { ...Object.fromEntries(named), ...eventDataSchemas() },
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, token: { type: 'apiKey', in: 'query', name: 'token' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        token: { type: 'apiKey', in: 'query', name: 'token' },
+      },
     },
   }
 }

@@ -15,7 +15,10 @@ async function logEnd(deps: QueryDeps): Promise<Offsets> {
 }
 
 const position = route({
-  path: '/v1/position', tag, summary: 'How far reads are', detail: 'The position that reads include now, and the one at which the log ends.',
+  path: '/v1/position',
+  tag,
+  summary: 'How far reads are',
+  detail: 'The position that reads include now, and the one at which the log ends.',
   parameters: READ_PARAMETERS,
   answers: [{ status: 200, description: 'The positions.', schema: PositionAnswer }],
   handle: async (call) => {
@@ -35,7 +38,10 @@ const position = route({
 })
 
 const health = route({
-  path: '/healthz', tag, summary: 'Whether the process answers', parameters: {},
+  path: '/healthz',
+  tag,
+  summary: 'Whether the process answers',
+  parameters: {},
   answers: [{ status: 200, description: 'It does.', schema: Health }],
   handle: async () => Response.json({ status: 'ok' }, { headers: { 'Cache-Control': 'no-store' } }),
 })
@@ -51,22 +57,39 @@ interface Reason {
 export async function notReady(deps: QueryDeps): Promise<Reason[]> {
   const { project, archive } = deps
   const reasons: Reason[] = []
-  if (project.failing !== undefined) reasons.push({ code: 'failing', detail: `project cannot go on: ${project.failing}` })
-  if (archive.failing !== undefined) reasons.push({ code: 'failing', detail: `archive cannot go on: ${archive.failing}` })
+  if (project.failing !== undefined)
+    reasons.push({ code: 'failing', detail: `project cannot go on: ${project.failing}` })
+  if (archive.failing !== undefined)
+    reasons.push({ code: 'failing', detail: `archive cannot go on: ${archive.failing}` })
   if (project.rebuilding !== undefined) {
     const { reason, folded, total } = project.rebuilding
-    reasons.push({ code: 'rebuilding', detail: `the store is folded again from the log: ${reason}`, done: folded, of: total })
+    reasons.push({
+      code: 'rebuilding',
+      detail: `the store is folded again from the log: ${reason}`,
+      done: folded,
+      of: total,
+    })
   }
   const end = await logEnd(deps)
-  const waiting = [...end].reduce((sum, [partition, offset]) => sum + Math.max(0, offset - (project.offsets.get(partition) ?? 0)), 0)
-  if (waiting > LAG_MAX && project.rebuilding === undefined) reasons.push({ code: 'lag', detail: `${waiting} records are not folded yet` })
+  const waiting = [...end].reduce(
+    (sum, [partition, offset]) => sum + Math.max(0, offset - (project.offsets.get(partition) ?? 0)),
+    0,
+  )
+  if (waiting > LAG_MAX && project.rebuilding === undefined)
+    reasons.push({ code: 'lag', detail: `${waiting} records are not folded yet` })
   return reasons
 }
 
 const ready = route({
-  path: '/readyz', tag, summary: 'Whether reads are of use now', detail: 'Not while the store is rebuilt from the log, or far behind it; the answer says how far it is.',
+  path: '/readyz',
+  tag,
+  summary: 'Whether reads are of use now',
+  detail: 'Not while the store is rebuilt from the log, or far behind it; the answer says how far it is.',
   parameters: {},
-  answers: [{ status: 200, description: 'They are.', schema: Readiness }, { status: 503, description: 'They are not yet.', schema: Readiness }],
+  answers: [
+    { status: 200, description: 'They are.', schema: Readiness },
+    { status: 503, description: 'They are not yet.', schema: Readiness },
+  ],
   handle: async ({ deps }) => {
     const reasons = await notReady(deps)
     const isReady = reasons.length === 0

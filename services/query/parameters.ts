@@ -59,7 +59,10 @@ function badValue(name: string, given: string, wanted: string, hint?: string): P
 }
 
 /** Any text that is not empty. */
-export function text(description: string, options: { readonly pattern?: RegExp; readonly meaning?: string } = {}): Parameter<string | undefined> {
+export function text(
+  description: string,
+  options: { readonly pattern?: RegExp; readonly meaning?: string } = {},
+): Parameter<string | undefined> {
   const read = (given: string, name: string) => {
     if (given === '' || given.length > TEXT_MAX || options.pattern?.test(given) === false) {
       throw badValue(name, given, options.meaning ?? `a text of 1 to ${TEXT_MAX} characters`)
@@ -95,7 +98,11 @@ export function real(description: string, bounds: Bounds = {}): Parameter<number
     const value = Number(given)
     const isNumber = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(given) && Number.isFinite(value)
     if (!isNumber || value < minimum || value > maximum) {
-      throw badValue(name, given, Object.keys(bounds).length === 0 ? 'a number' : `a number from ${minimum} to ${maximum}`)
+      throw badValue(
+        name,
+        given,
+        Object.keys(bounds).length === 0 ? 'a number' : `a number from ${minimum} to ${maximum}`,
+      )
     }
     return value
   }
@@ -112,12 +119,20 @@ export function flag(description: string): Parameter<boolean | undefined> {
 }
 
 /** One of a closed list of words; the error names the nearest. */
-export function word<const Words extends readonly string[]>(words: Words, description: string): Parameter<Words[number] | undefined> {
+export function word<const Words extends readonly string[]>(
+  words: Words,
+  description: string,
+): Parameter<Words[number] | undefined> {
   const read = (given: string, name: string): Words[number] => {
     const found = words.find((known) => known === given)
     if (found === undefined) {
       const near = nearest(given, words)
-      throw badValue(name, given, `one of ${words.join(', ')}`, near === undefined ? undefined : `did you mean ${name}=${near}?`)
+      throw badValue(
+        name,
+        given,
+        `one of ${words.join(', ')}`,
+        near === undefined ? undefined : `did you mean ${name}=${near}?`,
+      )
     }
     return found
   }
@@ -133,28 +148,46 @@ export function position(description: string): Parameter<Position | 'latest' | u
       formatOffsets(parsed.offsets)
       return parsed
     } catch {
-      throw badValue(name, given, 'a position', 'send a Stepstore-Position as it was given, the plain form 0:123,3:45, or latest')
+      throw badValue(
+        name,
+        given,
+        'a position',
+        'send a Stepstore-Position as it was given, the plain form 0:123,3:45, or latest',
+      )
     }
   }
   return once<Position | 'latest'>({ kind: 'position', description, schema: { type: 'string' }, read })
 }
 
 /** Several values in one, with commas between: `k=1,2,4`. */
-export function commas<Value>(parameter: Parameter<Value | undefined>, valuesMax = VALUES_MAX): Parameter<readonly Value[] | undefined> {
+export function commas<Value>(
+  parameter: Parameter<Value | undefined>,
+  valuesMax = VALUES_MAX,
+): Parameter<readonly Value[] | undefined> {
   const read = (given: string, name: string) => {
     const parts = given.split(',')
     if (parts.length > valuesMax) throw badValue(name, given, `at most ${valuesMax} values`)
     return parts.map((part) => parameter.read(part, name) as Value)
   }
-  return once<readonly Value[]>({ ...parameter, kind: 'list', schema: { type: 'array', items: parameter.schema }, read })
+  return once<readonly Value[]>({
+    ...parameter,
+    kind: 'list',
+    schema: { type: 'array', items: parameter.schema },
+    read,
+  })
 }
 
 function once<Value>(reader: Reader<Value>): Parameter<Value | undefined> {
   return {
-    ...reader, occurs: 'once', required: false,
+    ...reader,
+    occurs: 'once',
+    required: false,
     assemble: (given, name) => {
       const values = given.get('') ?? []
-      if (values.length > 1) throw new Problem('invalid_parameter', `${name} is given ${values.length} times, and may come once`, { details: { parameter: name } })
+      if (values.length > 1)
+        throw new Problem('invalid_parameter', `${name} is given ${values.length} times, and may come once`, {
+          details: { parameter: name },
+        })
       return values[0] as Value | undefined
     },
   }
@@ -163,10 +196,16 @@ function once<Value>(reader: Reader<Value>): Parameter<Value | undefined> {
 /** The same parameter, repeated for "any of"; an empty list where it did not come. */
 export function many<Value>(parameter: Parameter<Value | undefined>): Parameter<readonly Value[]> {
   return {
-    ...parameter, occurs: 'many',
+    ...parameter,
+    occurs: 'many',
     assemble: (given, name) => {
       const values = given.get('') ?? []
-      if (values.length > VALUES_MAX) throw new Problem('invalid_parameter', `${name} is given ${values.length} times, and may come ${VALUES_MAX} times`, { details: { parameter: name } })
+      if (values.length > VALUES_MAX)
+        throw new Problem(
+          'invalid_parameter',
+          `${name} is given ${values.length} times, and may come ${VALUES_MAX} times`,
+          { details: { parameter: name } },
+        )
       return values as readonly Value[]
     },
   }
@@ -175,11 +214,21 @@ export function many<Value>(parameter: Parameter<Value | undefined>): Parameter<
 /** A number that may repeat and takes the operators `_gte _lte _gt _lt _ne`. */
 export function compared(parameter: Parameter<number | undefined>): Parameter<Comparison> {
   return {
-    ...parameter, occurs: 'compared',
+    ...parameter,
+    occurs: 'compared',
     assemble: (given, name) => {
-      const single = (operator: Operator) => parameter.assemble(new Map([['', given.get(operator) ?? []]]), `${name}_${operator}`)
-      const several = (operator: '' | 'ne') => many(parameter).assemble(new Map([['', given.get(operator) ?? []]]), name)
-      return { any: several(''), ne: several('ne'), gte: single('gte'), lte: single('lte'), gt: single('gt'), lt: single('lt') }
+      const single = (operator: Operator) =>
+        parameter.assemble(new Map([['', given.get(operator) ?? []]]), `${name}_${operator}`)
+      const several = (operator: '' | 'ne') =>
+        many(parameter).assemble(new Map([['', given.get(operator) ?? []]]), name)
+      return {
+        any: several(''),
+        ne: several('ne'),
+        gte: single('gte'),
+        lte: single('lte'),
+        gt: single('gt'),
+        lt: single('lt'),
+      }
     },
   }
 }
@@ -197,10 +246,15 @@ export function withDefault<Value>(parameter: Parameter<Value | undefined>, valu
 /** The same parameter, without which the request makes no sense. */
 export function required<Value>(parameter: Parameter<Value | undefined>): Parameter<Value> {
   return {
-    ...parameter, required: true,
+    ...parameter,
+    required: true,
     assemble: (given, name) => {
       const value = parameter.assemble(given, name)
-      if (value === undefined) throw new Problem('invalid_parameter', `${name} is needed: ${parameter.description}`, { hint: `add ${name}=…`, details: { parameter: name } })
+      if (value === undefined)
+        throw new Problem('invalid_parameter', `${name} is needed: ${parameter.description}`, {
+          hint: `add ${name}=…`,
+          details: { parameter: name },
+        })
       return value
     },
   }
@@ -208,14 +262,17 @@ export function required<Value>(parameter: Parameter<Value | undefined>): Parame
 
 /** All names that a set takes, with their operators. */
 export function parameterNames(set: ParameterSet): string[] {
-  return Object.entries(set).flatMap(([name, { occurs }]) => (occurs === 'compared' ? [name, ...OPERATORS.map((operator) => `${name}_${operator}`)] : [name]))
+  return Object.entries(set).flatMap(([name, { occurs }]) =>
+    occurs === 'compared' ? [name, ...OPERATORS.map((operator) => `${name}_${operator}`)] : [name],
+  )
 }
 
 function locate(set: ParameterSet, given: string): { name: string; operator: '' | Operator } | undefined {
   if (Object.hasOwn(set, given)) return { name: given, operator: '' }
   for (const operator of OPERATORS) {
     const name = given.slice(0, -operator.length - 1)
-    if (given.endsWith(`_${operator}`) && Object.hasOwn(set, name) && set[name]?.occurs === 'compared') return { name, operator }
+    if (given.endsWith(`_${operator}`) && Object.hasOwn(set, name) && set[name]?.occurs === 'compared')
+      return { name, operator }
   }
   return undefined
 }
@@ -257,10 +314,24 @@ export function openApiParameters(set: ParameterSet): Record<string, unknown>[] 
   return Object.entries(set).flatMap(([name, parameter]) => {
     const { description, occurs, schema } = parameter
     const repeated = occurs === 'once' ? schema : { type: 'array', items: schema }
-    const style = parameter.kind === 'list' ? { style: 'form', explode: false } : occurs === 'once' ? {} : { style: 'form', explode: true }
+    const style =
+      parameter.kind === 'list'
+        ? { style: 'form', explode: false }
+        : occurs === 'once'
+          ? {}
+          : { style: 'form', explode: true }
     const plain = { name, in: 'query', required: parameter.required, description, schema: repeated, ...style }
     if (occurs !== 'compared') return [plain]
-    return [plain, ...OPERATORS.map((operator) => ({ name: `${name}_${operator}`, in: 'query', required: false, description: `${name} ${SIGNS[operator]} this.`, schema: operator === 'ne' ? repeated : schema }))]
+    return [
+      plain,
+      ...OPERATORS.map((operator) => ({
+        name: `${name}_${operator}`,
+        in: 'query',
+        required: false,
+        description: `${name} ${SIGNS[operator]} this.`,
+        schema: operator === 'ne' ? repeated : schema,
+      })),
+    ]
   })
 }
 

@@ -25,7 +25,10 @@ const afterKey = (key: readonly KeyPart[] | undefined) =>
   key === undefined ? sql<boolean>`true` : sql<boolean>`(seen_at, quarantine_id) < (${key[0]}::text, ${key[1]}::text)`
 
 const listRoute = route({
-  path: '/v1/quarantine', tag, summary: 'List what could not be read', detail: 'Newest first; open ones unless `state` says otherwise.',
+  path: '/v1/quarantine',
+  tag,
+  summary: 'List what could not be read',
+  detail: 'Newest first; open ones unless `state` says otherwise.',
   parameters: { ...LIST_PARAMETERS, state: word(STATES, 'open (the default), dropped, retried, or all.') },
   answers: [{ status: 200, description: 'A page of records.', schema: listOf(QuarantineRow) }],
   handle: async (call) => {
@@ -33,10 +36,15 @@ const listRoute = route({
     const key = parseCursor(LIST, 2, query.cursor)
     const state = query.state ?? 'open'
     return readJson(call, async (db) => {
-      const rows = await db.selectFrom('quarantine').selectAll()
+      const rows = await db
+        .selectFrom('quarantine')
+        .selectAll()
         .where(state === 'all' ? sql<boolean>`true` : sql<boolean>`state = ${state}::text`)
         .where(afterKey(key))
-        .orderBy('seen_at', 'desc').orderBy('quarantine_id', 'desc').limit(query.limit + 1).execute()
+        .orderBy('seen_at', 'desc')
+        .orderBy('quarantine_id', 'desc')
+        .limit(query.limit + 1)
+        .execute()
       return page(LIST, rows, query.limit, (row) => [row.seen_at, row.quarantine_id])
     })
   },
@@ -44,36 +52,59 @@ const listRoute = route({
 
 async function find(db: Kysely<Database>, id: string): Promise<Row<'quarantine'>> {
   const row = await db.selectFrom('quarantine').selectAll().where('quarantine_id', '=', id).executeTakeFirst()
-  if (row === undefined) throw new Problem('not_found', `nothing is quarantined as ${JSON.stringify(id.slice(0, 80))}`, { hint: 'list them: /v1/quarantine?state=all' })
+  if (row === undefined)
+    throw new Problem('not_found', `nothing is quarantined as ${JSON.stringify(id.slice(0, 80))}`, {
+      hint: 'list them: /v1/quarantine?state=all',
+    })
   return row
 }
 
 /** The record with its bytes as they lie in the log. */
 async function recordOf(deps: QueryDeps, row: Row<'quarantine'>) {
   const [record] = await bodies(deps, [row])
-  if (record === undefined) throw new Problem('corrupt', `the record at ${row.partition}:${row.offset} is in neither log nor lake`, { hint: 'run: stepstore verify' })
+  if (record === undefined)
+    throw new Problem('corrupt', `the record at ${row.partition}:${row.offset} is in neither log nor lake`, {
+      hint: 'run: stepstore verify',
+    })
   return record
 }
 
 const oneRoute = route({
-  path: '/v1/quarantine/{quarantine_id}', tag, summary: 'Read a quarantined record', detail: 'The reason, the bytes as they were sent, and where they lie.',
-  pathParameters, parameters: READ_PARAMETERS,
+  path: '/v1/quarantine/{quarantine_id}',
+  tag,
+  summary: 'Read a quarantined record',
+  detail: 'The reason, the bytes as they were sent, and where they lie.',
+  pathParameters,
+  parameters: READ_PARAMETERS,
   answers: [{ status: 200, description: 'The record.', schema: QuarantineWhole }],
   problems: ['not_found'],
   handle: async (call) => {
     const { result: row, offsets } = await reading(call, (db) => find(db, call.path('quarantine_id')))
     const { value, headers, appended_at } = await recordOf(call.deps, row)
     const encoding = isUtf8(value) ? 'utf8' : 'base64'
-    return jsonAnswer(call.deps, { ...row, encoding, raw: Buffer.from(value).toString(encoding), headers, appended_at }, offsets)
+    return jsonAnswer(
+      call.deps,
+      { ...row, encoding, raw: Buffer.from(value).toString(encoding), headers, appended_at },
+      offsets,
+    )
   },
 })
 
 /** A fact that Stepstore itself writes about a quarantined record. */
 const fact = (type: 'quarantine.dropped' | 'quarantine.retried', id: string, clock: () => number): NewRecord =>
-  ownEvent(type, { quarantine_id: id }, { id: `${type}:${id}`, source: 'urn:stepstore:query', time: instantFromMs(clock()) })
+  ownEvent(
+    type,
+    { quarantine_id: id },
+    { id: `${type}:${id}`, source: 'urn:stepstore:query', time: instantFromMs(clock()) },
+  )
 
 /** Appends, and waits a little until reads show it; the position says it in any case. */
-async function appendAndShow(call: Reading, records: readonly NewRecord[], id: string, state: string): Promise<Response> {
+async function appendAndShow(
+  call: Reading,
+  records: readonly NewRecord[],
+  id: string,
+  state: string,
+): Promise<Response> {
   const { deps } = call
   const appended = await deps.log.append(records)
   await deps.project.waitFor(appended, call.query.wait * 1000, call.request.signal)
@@ -85,8 +116,13 @@ function alreadySettled(row: Row<'quarantine'>): Problem {
 }
 
 const dropRoute = route({
-  method: 'DELETE', path: '/v1/quarantine/{quarantine_id}', tag, summary: 'Drop a quarantined record', detail: 'It leaves the list of open ones; its bytes stay in the log. Dropping again changes nothing.',
-  pathParameters, parameters: READ_PARAMETERS,
+  method: 'DELETE',
+  path: '/v1/quarantine/{quarantine_id}',
+  tag,
+  summary: 'Drop a quarantined record',
+  detail: 'It leaves the list of open ones; its bytes stay in the log. Dropping again changes nothing.',
+  pathParameters,
+  parameters: READ_PARAMETERS,
   answers: [{ status: 200, description: 'Dropped.', schema: Appended }],
   problems: ['not_found', 'conflict'],
   handle: async (call) => {
@@ -98,17 +134,32 @@ const dropRoute = route({
 })
 
 const retryRoute = route({
-  method: 'POST', path: '/v1/quarantine/{quarantine_id}/retry', tag, summary: 'Read a quarantined record again', detail: 'After an upgrade a record may have become readable: then it is appended to the log again, as it was sent. Otherwise 422 says what is still wrong.',
-  pathParameters, parameters: READ_PARAMETERS,
+  method: 'POST',
+  path: '/v1/quarantine/{quarantine_id}/retry',
+  tag,
+  summary: 'Read a quarantined record again',
+  detail:
+    'After an upgrade a record may have become readable: then it is appended to the log again, as it was sent. Otherwise 422 says what is still wrong.',
+  pathParameters,
+  parameters: READ_PARAMETERS,
   answers: [{ status: 200, description: 'It could be read, and is in the log again.', schema: Appended }],
   problems: ['not_found', 'conflict', 'unreadable'],
   handle: async (call) => {
     const { result: row } = await reading(call, (db) => find(db, call.path('quarantine_id')))
     if (row.state === 'retried') throw alreadySettled(row)
     const { event, value, headers } = await recordOf(call.deps, row)
-    if (!event.readable) throw new Problem('unreadable', `still not readable: ${event.message}`, { hint: event.hint, details: { reason: event.code, pointer: event.pointer } })
+    if (!event.readable)
+      throw new Problem('unreadable', `still not readable: ${event.message}`, {
+        hint: event.hint,
+        details: { reason: event.code, pointer: event.pointer },
+      })
     const again: NewRecord = { key: event.partitionKey, headers, value }
-    return appendAndShow(call, [again, fact('quarantine.retried', row.quarantine_id, call.deps.clock)], row.quarantine_id, 'retried')
+    return appendAndShow(
+      call,
+      [again, fact('quarantine.retried', row.quarantine_id, call.deps.clock)],
+      row.quarantine_id,
+      'retried',
+    )
   },
 })
 

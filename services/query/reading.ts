@@ -36,7 +36,11 @@ export async function wanted({ deps, query }: Reading): Promise<Offsets> {
     }
     for (const partition of after.offsets.keys()) {
       if (partition >= deps.log.partitions) {
-        throw new Problem('invalid_parameter', `after names partition ${partition}, and the log has ${deps.log.partitions} from 0 on`, { details: { parameter: 'after' } })
+        throw new Problem(
+          'invalid_parameter',
+          `after names partition ${partition}, and the log has ${deps.log.partitions} from 0 on`,
+          { details: { parameter: 'after' } },
+        )
       }
     }
     all.push(after.offsets)
@@ -60,15 +64,24 @@ export function behind(detail: string): Problem {
 
 /** The cursors of the store as this transaction sees them. */
 async function cursors(db: Kysely<Database>): Promise<Offsets> {
-  const rows = await db.selectFrom('cursors').select(['partition', 'next_offset']).where('projection', '=', PROJECTION).execute()
+  const rows = await db
+    .selectFrom('cursors')
+    .select(['partition', 'next_offset'])
+    .where('projection', '=', PROJECTION)
+    .execute()
   return new Map(rows.map(({ partition, next_offset }) => [partition, Number(next_offset)]))
 }
 
 /** The same as a column, for reads of one statement, which need no transaction. A list of [partition, next offset]. */
-export const CURSORS = sql<[number, number][] | null>`(select json_agg(json_build_array("partition", next_offset)) from cursors where projection = ${sql.lit(PROJECTION)})`
+export const CURSORS = sql<
+  [number, number][] | null
+>`(select json_agg(json_build_array("partition", next_offset)) from cursors where projection = ${sql.lit(PROJECTION)})`
 
 /** Runs the queries of a read in one transaction, with the offsets that their rows stand for. */
-export async function reading<Result>(call: Reading, work: (db: Kysely<Database>) => Promise<Result>): Promise<{ result: Result; offsets: Offsets }> {
+export async function reading<Result>(
+  call: Reading,
+  work: (db: Kysely<Database>) => Promise<Result>,
+): Promise<{ result: Result; offsets: Offsets }> {
   await reached(call)
   return call.deps.store.transaction(async ({ db }) => ({ offsets: await cursors(db), result: await work(db) }))
 }
@@ -85,7 +98,10 @@ export function positionHeaders(deps: QueryDeps, offsets: Offsets): Record<strin
 }
 
 export function jsonAnswer(deps: QueryDeps, body: unknown, offsets: Offsets, status = 200): Response {
-  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json; charset=utf-8', ...positionHeaders(deps, offsets) } })
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'Content-Type': 'application/json; charset=utf-8', ...positionHeaders(deps, offsets) },
+  })
 }
 
 /** A double for JSON, which has no word for those that are not finite: they go as the strings they are sent as. */

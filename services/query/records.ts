@@ -1,7 +1,6 @@
 /** Bodies: records of the log by place; from the lake's table of events where the log no longer holds them. */
 import { type ReadEvent, type Unreadable, readEvent } from '#services/core/event-reader.ts'
 import { instantFromMs } from '#services/core/instant.ts'
-import { eventHash } from '#services/core/identity.ts'
 import type { QueryDeps } from './deps.ts'
 
 /** A place in the log. */
@@ -18,10 +17,21 @@ export interface Body extends Place {
   readonly event: ReadEvent | Unreadable
 }
 
-type Found = Place & { readonly appendedAtMs: number; readonly headers: Readonly<Record<string, string>>; readonly value: Uint8Array | null }
+type Found = Place & {
+  readonly appendedAtMs: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly value: Uint8Array | null
+}
 
 function body({ partition, offset, appendedAtMs, headers, value }: Found): Body {
-  return { partition, offset, appended_at: instantFromMs(appendedAtMs), headers, value: value ?? new Uint8Array(), event: readEvent(value, headers) }
+  return {
+    partition,
+    offset,
+    appended_at: instantFromMs(appendedAtMs),
+    headers,
+    value: value ?? new Uint8Array(),
+    event: readEvent(value, headers),
+  }
 }
 
 /** The bodies at these places, in their order; undefined for those that neither log nor lake gives. */
@@ -35,7 +45,9 @@ export async function bodies(deps: QueryDeps, places: readonly Place[]): Promise
   }
   if (absent.length === 0 || deps.lakeRecords === undefined) return found
   const wanted = absent.flatMap((index) => places[index] ?? [])
-  const fromLake = new Map((await deps.lakeRecords(wanted)).map((record) => [`${record.partition}:${record.offset}`, body(record)]))
+  const fromLake = new Map(
+    (await deps.lakeRecords(wanted)).map((record) => [`${record.partition}:${record.offset}`, body(record)]),
+  )
   for (const index of absent) {
     const place = places[index]
     if (place !== undefined) found[index] = fromLake.get(`${place.partition}:${place.offset}`)
@@ -44,13 +56,12 @@ export async function bodies(deps: QueryDeps, places: readonly Place[]): Promise
 }
 
 /** What the event at a place says; null where there is none. */
-export async function dataAt(deps: QueryDeps, partition: number, offset: number | null): Promise<Record<string, unknown> | null> {
+export async function dataAt(
+  deps: QueryDeps,
+  partition: number,
+  offset: number | null,
+): Promise<Record<string, unknown> | null> {
   if (offset === null) return null
   const [found] = await bodies(deps, [{ partition, offset }])
   return found?.event.readable === true ? found.event.data : null
-}
-
-/** Whether a body is the fact that the store folded: the log may have been replaced under the same name. */
-export function isFact(found: Body | undefined, contentHash: string): found is Body & { readonly event: ReadEvent } {
-  return found?.event.readable === true && eventHash(found.event.type, found.event.data) === contentHash
 }

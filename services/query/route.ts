@@ -1,14 +1,27 @@
 /** A route, declared once: how it is called, what it answers and who does it. The OpenAPI document derives from it. */
 import type { TSchema } from 'typebox'
 import type { ProblemCode } from '#schemas/problems.ts'
-import { type Parameter, type ParameterSet, type Parsed, parseParameters, position, real, many, withDefault } from './parameters.ts'
+import {
+  type Parameter,
+  type ParameterSet,
+  type Parsed,
+  parseParameters,
+  position,
+  real,
+  many,
+  withDefault,
+} from './parameters.ts'
 import type { QueryDeps } from './deps.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** What every read takes besides its own parameters. */
 export const READ_PARAMETERS = {
-  after: many(position('Answer only from state that includes this position: a token, the plain form 0:123,3:45, or latest. May repeat.')),
+  after: many(
+    position(
+      'Answer only from state that includes this position: a token, the plain form 0:123,3:45, or latest. May repeat.',
+    ),
+  ),
   wait: withDefault(real('How long to wait for that state, in seconds.', { minimum: 0, maximum: 60 }), 10),
 } satisfies ParameterSet
 
@@ -47,7 +60,9 @@ export interface Route {
   /** The problems that it may answer with, besides those that every route may. */
   readonly problems: readonly ProblemCode[]
   /** Undefined where another program serves it on the same port, and it is only described here. */
-  readonly handle: ((deps: QueryDeps, path: (name: string) => string, request: Request) => Promise<Response>) | undefined
+  readonly handle:
+    | ((deps: QueryDeps, path: (name: string) => string, request: Request) => Promise<Response>)
+    | undefined
 }
 
 interface Declared<Set extends ParameterSet> {
@@ -68,9 +83,21 @@ interface Declared<Set extends ParameterSet> {
 export function route<const Set extends Readonly<Record<string, Parameter<unknown>>>>(declared: Declared<Set>): Route {
   const { handle } = declared
   return {
-    method: 'GET', detail: '', pathParameters: {}, requestTypes: {}, problems: [],
+    method: 'GET',
+    detail: '',
+    pathParameters: {},
+    requestTypes: {},
+    problems: [],
     ...declared,
-    handle: handle === undefined ? undefined : async (deps, path, request) =>
-      handle({ deps, query: parseParameters(declared.parameters, new URL(request.url).searchParams), path, request }),
+    handle:
+      handle === undefined
+        ? undefined
+        : async (deps, path, request) =>
+            handle({
+              deps,
+              query: parseParameters(declared.parameters, new URL(request.url).searchParams),
+              path,
+              request,
+            }),
   }
 }

@@ -18,8 +18,19 @@ import { verifyRoutes } from './verify-routes.ts'
 /** The routes that this program serves. */
 export function servedRoutes(): readonly Route[] {
   return [
-    ...RUN_ROUTES, ...TRAJECTORY_ROUTES, ...GROUP_ROUTES, ...ITEM_ROUTES, ...IMAGE_ROUTES, ...ANALYTICS_ROUTES, ...LAKE_ROUTES,
-    ...GAP_ROUTES, ...QUARANTINE_ROUTES, ...VERDICT_ROUTES, ...EXPLAIN_ROUTES, ...verifyRoutes(), ...OPERATION_ROUTES,
+    ...RUN_ROUTES,
+    ...TRAJECTORY_ROUTES,
+    ...GROUP_ROUTES,
+    ...ITEM_ROUTES,
+    ...IMAGE_ROUTES,
+    ...ANALYTICS_ROUTES,
+    ...LAKE_ROUTES,
+    ...GAP_ROUTES,
+    ...QUARANTINE_ROUTES,
+    ...VERDICT_ROUTES,
+    ...EXPLAIN_ROUTES,
+    ...verifyRoutes(),
+    ...OPERATION_ROUTES,
   ]
 }
 

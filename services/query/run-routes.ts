@@ -14,7 +14,17 @@ const LIST = 'runs'
 const tag = 'Runs'
 const STATES = ['implied', 'running', 'finished'] as const
 
-const TOTALS = ['n_trajectories', 'n_finished', 'n_steps', 'n_tool_calls', 'n_scores', 'n_nonfinite', 'n_duplicates', 'n_conflicts', 'n_late'] as const
+const TOTALS = [
+  'n_trajectories',
+  'n_finished',
+  'n_steps',
+  'n_tool_calls',
+  'n_scores',
+  'n_nonfinite',
+  'n_duplicates',
+  'n_conflicts',
+  'n_late',
+] as const
 
 /** Every run that an event named, with its counts added over partitions; a query to narrow and order. */
 function runs(db: Kysely<Database>) {
@@ -24,17 +34,41 @@ function runs(db: Kysely<Database>) {
     .groupBy('run_id')
     .select('run_id as totals_run_id')
     .select(TOTALS.map((name) => asNumber(sql`sum(${sql.ref(name)})`).as(name)))
-    .select([sql<string | null>`min(first_event_at)`.as('first_event_at'), sql<string | null>`max(last_event_at)`.as('last_event_at')])
-  const misrouted = db.selectFrom('verdicts').where('verdict', '=', 'misrouted').groupBy('run_id').select(['run_id as misrouted_run_id', asNumber(sql`count(*)`).as('n_misrouted')])
+    .select([
+      sql<string | null>`min(first_event_at)`.as('first_event_at'),
+      sql<string | null>`max(last_event_at)`.as('last_event_at'),
+    ])
+  const misrouted = db
+    .selectFrom('verdicts')
+    .where('verdict', '=', 'misrouted')
+    .groupBy('run_id')
+    .select(['run_id as misrouted_run_id', asNumber(sql`count(*)`).as('n_misrouted')])
   return db
     .selectFrom(named.as('n'))
     .leftJoin('runs as r', 'r.run_id', 'n.run_id')
     .leftJoin(sums.as('t'), 't.totals_run_id', 'n.run_id')
     .leftJoin(misrouted.as('m'), 'm.misrouted_run_id', 'n.run_id')
     .select([
-      'n.run_id', 'r.kind', 'r.algorithm', 'r.base_model', 'r.parent_run_id', 'r.resumed_at_train_step', 'r.reward_version', 'r.correct_threshold', 'r.group_size', 'r.status',
-      'r.partition', 'r.started_offset', 'r.finished_offset', 'r.started_at', 'r.finished_at', 'r.n_duplicates as own_duplicates', 'r.n_conflicts as own_conflicts',
-      't.first_event_at', 't.last_event_at', 'm.n_misrouted',
+      'n.run_id',
+      'r.kind',
+      'r.algorithm',
+      'r.base_model',
+      'r.parent_run_id',
+      'r.resumed_at_train_step',
+      'r.reward_version',
+      'r.correct_threshold',
+      'r.group_size',
+      'r.status',
+      'r.partition',
+      'r.started_offset',
+      'r.finished_offset',
+      'r.started_at',
+      'r.finished_at',
+      'r.n_duplicates as own_duplicates',
+      'r.n_conflicts as own_conflicts',
+      't.first_event_at',
+      't.last_event_at',
+      'm.n_misrouted',
       ...TOTALS.map((name) => `t.${name}` as const),
     ])
 }
@@ -72,13 +106,20 @@ function runRow(run: FoundRun): Record<string, unknown> {
 }
 
 const listRoute = route({
-  path: '/v1/runs', tag, summary: 'List runs', detail: 'In order of run_id. A run that no run.started told of, but that other events name, is listed as `implied`.',
+  path: '/v1/runs',
+  tag,
+  summary: 'List runs',
+  detail: 'In order of run_id. A run that no run.started told of, but that other events name, is listed as `implied`.',
   parameters: { ...LIST_PARAMETERS, state: word(STATES, 'The state of the run.'), kind: text('The kind of the run.') },
   answers: [{ status: 200, description: 'A page of runs.', schema: listOf(RunRow) }],
   handle: async (call) => {
     const { query } = call
     const key = parseCursor(LIST, 1, query.cursor)
-    const state = { implied: sql<boolean>`r.started_offset is null and r.finished_offset is null`, running: sql<boolean>`r.started_offset is not null and r.finished_offset is null`, finished: sql<boolean>`r.finished_offset is not null` }
+    const state = {
+      implied: sql<boolean>`r.started_offset is null and r.finished_offset is null`,
+      running: sql<boolean>`r.started_offset is not null and r.finished_offset is null`,
+      finished: sql<boolean>`r.finished_offset is not null`,
+    }
     return readJson(call, async (db) => {
       const rows = await runs(db)
         .where(key === undefined ? sql<boolean>`true` : sql<boolean>`n.run_id > ${key[0]}::text`)
@@ -94,18 +135,37 @@ const listRoute = route({
 })
 
 const oneRoute = route({
-  path: '/v1/runs/{run_id}', tag, summary: 'Read a run', detail: 'Counts, settings and the checkpoints that were published.',
-  pathParameters: { run_id: 'The run, URL-encoded.' }, parameters: READ_PARAMETERS,
+  path: '/v1/runs/{run_id}',
+  tag,
+  summary: 'Read a run',
+  detail: 'Counts, settings and the checkpoints that were published.',
+  pathParameters: { run_id: 'The run, URL-encoded.' },
+  parameters: READ_PARAMETERS,
   answers: [{ status: 200, description: 'The run.', schema: RunWhole }],
   problems: ['not_found'],
   handle: async (call) => {
     const runId = call.path('run_id')
     const { result, offsets } = await reading(call, async (db) => {
       const run = await runs(db).where('n.run_id', '=', runId).executeTakeFirst()
-      if (run === undefined) throw new Problem('not_found', `there is no run ${JSON.stringify(runId.slice(0, 80))}`, { hint: 'list them: /v1/runs' })
-      const policies = await db.selectFrom('policies').select(['policy_version', 'train_step', 'published_at', 'data']).where('run_id', '=', runId).orderBy('policy_version').limit(1000).execute()
-      const distinct = await db.selectFrom('trajectories').where('run_id', '=', runId)
-        .select([asNumber(sql`count(distinct group_id)`).as('n_groups'), asNumber(sql`count(distinct item_id)`).as('n_items')]).executeTakeFirst()
+      if (run === undefined)
+        throw new Problem('not_found', `there is no run ${JSON.stringify(runId.slice(0, 80))}`, {
+          hint: 'list them: /v1/runs',
+        })
+      const policies = await db
+        .selectFrom('policies')
+        .select(['policy_version', 'train_step', 'published_at', 'data'])
+        .where('run_id', '=', runId)
+        .orderBy('policy_version')
+        .limit(1000)
+        .execute()
+      const distinct = await db
+        .selectFrom('trajectories')
+        .where('run_id', '=', runId)
+        .select([
+          asNumber(sql`count(distinct group_id)`).as('n_groups'),
+          asNumber(sql`count(distinct item_id)`).as('n_items'),
+        ])
+        .executeTakeFirst()
       return { run, policies, n_groups: distinct?.n_groups ?? 0, n_items: distinct?.n_items ?? 0 }
     })
     const { run, ...rest } = result

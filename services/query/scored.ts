@@ -3,7 +3,18 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
 import { STATUSES } from '#schemas/events/trajectory.ts'
 import { CORRECT_THRESHOLD, CORRECT_TOLERANCE, DEFAULT_REWARD_VERSION } from '#services/core/correct.ts'
-import { type Comparison, type ParameterSet, type Parsed, compared, flag, integer, many, real, text, word } from './parameters.ts'
+import {
+  type Comparison,
+  type ParameterSet,
+  type Parsed,
+  compared,
+  flag,
+  integer,
+  many,
+  real,
+  text,
+  word,
+} from './parameters.ts'
 
 /** Filters on trajectories. */
 export const TRAJECTORY_FILTERS = {
@@ -65,7 +76,8 @@ const ALL_SCORES = sql<JoinedScore>`(select s.*, ${CORRECT} as correct from (
  */
 function chosenScore(wanted: RawBuilder<string>): RawBuilder<JoinedScore> {
   const isNamed = sql`(plain."offset" is null or named."offset" < plain."offset")`
-  const choose = (name: string, as: string) => sql`case when ${isNamed} then ${sql.ref(`named.${name}`)} else ${sql.ref(`plain.${name}`)} end as ${sql.ref(as)}`
+  const choose = (name: string, as: string) =>
+    sql`case when ${isNamed} then ${sql.ref(`named.${name}`)} else ${sql.ref(`plain.${name}`)} end as ${sql.ref(as)}`
   return sql`(select s.*, ${CORRECT} as correct from (
     select case when named."offset" is not null or plain."offset" is not null then ${wanted} end as version, ${choose('offset', 'score_offset')}, ${sql.join(COLUMNS.map((name) => choose(name, name)))}) s)`
 }
@@ -81,14 +93,25 @@ export function scoredTrajectories(db: Kysely<Database>, version: string | undef
     .selectFrom('trajectories as t')
     .leftJoin('runs as r', 'r.run_id', 't.run_id')
     .leftJoin('items as i', 'i.item_id', 't.item_id')
-    .leftJoin('scores as named', (join) => join.onRef('named.trajectory_id', '=', 't.trajectory_id').on(sql<boolean>`named.reward_version = ${wanted}`))
-    .leftJoin('scores as plain', (join) => join.onRef('plain.trajectory_id', '=', 't.trajectory_id').on(sql<boolean>`plain.reward_version = '' and ${RUN_VERSION} = ${wanted}`))
+    .leftJoin('scores as named', (join) =>
+      join.onRef('named.trajectory_id', '=', 't.trajectory_id').on(sql<boolean>`named.reward_version = ${wanted}`),
+    )
+    .leftJoin('scores as plain', (join) =>
+      join
+        .onRef('plain.trajectory_id', '=', 't.trajectory_id')
+        .on(sql<boolean>`plain.reward_version = '' and ${RUN_VERSION} = ${wanted}`),
+    )
     .leftJoinLateral(score.as<'score'>(sql`score`), (join) => join.onTrue())
 }
 
-const list = (values: readonly (string | number)[], type: 'text' | 'bigint' | 'double precision') => sql.join(values.map((value) => sql`${value}::${sql.raw(type)}`))
+const list = (values: readonly (string | number)[], type: 'text' | 'bigint' | 'double precision') =>
+  sql.join(values.map((value) => sql`${value}::${sql.raw(type)}`))
 
-function compare(column: RawBuilder<unknown>, type: 'bigint' | 'double precision', comparison: Comparison): RawBuilder<boolean>[] {
+function compare(
+  column: RawBuilder<unknown>,
+  type: 'bigint' | 'double precision',
+  comparison: Comparison,
+): RawBuilder<boolean>[] {
   const found: RawBuilder<boolean>[] = []
   const bound = (operator: string, value: number | undefined) => {
     if (value !== undefined) found.push(sql`${column} ${sql.raw(operator)} ${value}::${sql.raw(type)}`)
@@ -106,8 +129,10 @@ function compare(column: RawBuilder<unknown>, type: 'bigint' | 'double precision
 
 /** The conditions that filters mean, over the tables of `scoredTrajectories`. */
 export function conditions(filters: TrajectoryFilters): RawBuilder<boolean>[] {
-  const among = (column: string, values: readonly string[]): RawBuilder<boolean>[] => (values.length === 0 ? [] : [sql`${sql.ref(column)} in (${list(values, 'text')})`])
-  const is = (column: string, value: boolean | undefined): RawBuilder<boolean>[] => (value === undefined ? [] : [sql`${sql.ref(column)} = ${value}::boolean`])
+  const among = (column: string, values: readonly string[]): RawBuilder<boolean>[] =>
+    values.length === 0 ? [] : [sql`${sql.ref(column)} in (${list(values, 'text')})`]
+  const is = (column: string, value: boolean | undefined): RawBuilder<boolean>[] =>
+    value === undefined ? [] : [sql`${sql.ref(column)} = ${value}::boolean`]
   return [
     ...among('t.run_id', filters.run),
     ...among('t.item_id', filters.item),

@@ -7,7 +7,14 @@ import { jsonAnswer, positionHeaders, reached, readJson, reading } from './readi
 import { READ_PARAMETERS, type Route, route } from './route.ts'
 import { TRAJECTORY_FILTERS, allOf, conditions } from './scored.ts'
 import { type ScoredRow, trajectoryRow, wholeRows } from './trajectory-rows.ts'
-import { findTrajectory, stepAnswer, stepBodies, stepPlaces, trajectoryFacts, trajectoryText } from './trajectory-whole.ts'
+import {
+  findTrajectory,
+  stepAnswer,
+  stepBodies,
+  stepPlaces,
+  trajectoryFacts,
+  trajectoryText,
+} from './trajectory-whole.ts'
 
 /** Longer trajectories are streamed instead of being put together first. */
 const STEPS_AT_ONCE_MAX = 128
@@ -27,12 +34,17 @@ function afterKey(key: readonly (string | number | null)[] | undefined, oneRun: 
   const further = runId === null ? sql<boolean>`false` : sql<boolean>`(t.run_id > ${runId}::text or t.run_id is null)`
   const later = sql<boolean>`(t.trajectory_id > ${trajectoryId}::text or (t.trajectory_id = ${trajectoryId}::text and coalesce(score.version, '') > ${version}::text))`
   // Inside one run the plain comparison lets the index begin where the last page ended.
-  return oneRun ? sql`(t.trajectory_id >= ${trajectoryId}::text and ${later})` : sql`((${here} and ${later}) or ${further})`
+  return oneRun
+    ? sql`(t.trajectory_id >= ${trajectoryId}::text and ${later})`
+    : sql`((${here} and ${later}) or ${further})`
 }
 
 const listRoute = route({
-  path: '/v1/trajectories', tag, summary: 'List trajectories',
-  detail: 'In order of (run_id, trajectory_id). One row for each trajectory, with its score under the reward version of its run; with `reward_version=*` one for each of its scores.',
+  path: '/v1/trajectories',
+  tag,
+  summary: 'List trajectories',
+  detail:
+    'In order of (run_id, trajectory_id). One row for each trajectory, with its score under the reward version of its run; with `reward_version=*` one for each of its scores.',
   parameters: { ...LIST_PARAMETERS, ...TRAJECTORY_FILTERS },
   answers: [{ status: 200, description: 'A page of trajectories.', schema: listOf(TrajectoryRow) }],
   handle: async (call) => {
@@ -45,16 +57,24 @@ const listRoute = route({
         .orderBy(sql`coalesce(score.version, '')`)
         .limit(call.query.limit + 1)
         .execute()
-      const found = page<ScoredRow>(LIST, rows, call.query.limit, (row) => [row.run_id, row.trajectory_id, row.version ?? ''])
+      const found = page<ScoredRow>(LIST, rows, call.query.limit, (row) => [
+        row.run_id,
+        row.trajectory_id,
+        row.version ?? '',
+      ])
       return { rows: found.rows.map(trajectoryRow), next: found.next }
     })
   },
 })
 
 const wholeRoute = route({
-  path: '/v1/trajectories/{trajectory_id}', tag, summary: 'Read one trajectory, whole',
-  detail: 'Steps with their bodies, tool calls, images, scores, annotations and places in the log, and `messages`: the conversation as one list.',
-  pathParameters, parameters: { ...READ_PARAMETERS, ...rewardVersion },
+  path: '/v1/trajectories/{trajectory_id}',
+  tag,
+  summary: 'Read one trajectory, whole',
+  detail:
+    'Steps with their bodies, tool calls, images, scores, annotations and places in the log, and `messages`: the conversation as one list.',
+  pathParameters,
+  parameters: { ...READ_PARAMETERS, ...rewardVersion },
   answers: [{ status: 200, description: 'The trajectory.', schema: TrajectoryWhole }],
   problems: ['not_found'],
   handle: async (call) => {
@@ -86,9 +106,12 @@ function streamOf(pieces: AsyncGenerator<string>): ReadableStream<Uint8Array> {
 }
 
 const stepsRoute = route({
-  path: '/v1/trajectories/{trajectory_id}/steps', tag, summary: 'Read the steps of a trajectory in pages',
+  path: '/v1/trajectories/{trajectory_id}/steps',
+  tag,
+  summary: 'Read the steps of a trajectory in pages',
   detail: 'In order of step_index. A page also ends, with `next`, once it has 16 MiB.',
-  pathParameters, parameters: LIST_PARAMETERS,
+  pathParameters,
+  parameters: LIST_PARAMETERS,
   answers: [{ status: 200, description: 'A page of steps.', schema: listOf(Step) }],
   problems: ['not_found'],
   handle: async (call) => {
@@ -110,7 +133,8 @@ const stepsRoute = route({
       bytes += written.length
     }
     const last = shown[texts.length - 1]
-    const next = texts.length < result.places.length && last !== undefined ? formatCursor(list, [last.step_index]) : null
+    const next =
+      texts.length < result.places.length && last !== undefined ? formatCursor(list, [last.step_index]) : null
     const answer = jsonAnswer(deps, null, offsets)
     return new Response(`{"rows":[${texts.join(',')}],"next":${JSON.stringify(next)}}`, { headers: answer.headers })
   },

@@ -11,12 +11,22 @@ export type ScoredRow = Row<'trajectories'> & JoinedScore
 export function wholeRows(db: Kysely<Database>, version: string | undefined) {
   return scoredTrajectories(db, version)
     .selectAll('t')
-    .select(['score.version', 'score.score_offset', 'score.reward', 'score.parts', 'score.answer_match', 'score.format_ok', 'score.correct'])
+    .select([
+      'score.version',
+      'score.score_offset',
+      'score.reward',
+      'score.parts',
+      'score.answer_match',
+      'score.format_ok',
+      'score.correct',
+    ])
 }
 
 /** Whether a trajectory is finished and every step from 0 on is here. */
 export function isDense(row: Row<'trajectories'>): boolean {
-  return row.finished_offset !== null && row.n_steps === row.n_steps_seen && (row.step_index_max ?? -1) === row.n_steps - 1
+  return (
+    row.finished_offset !== null && row.n_steps === row.n_steps_seen && (row.step_index_max ?? -1) === row.n_steps - 1
+  )
 }
 
 /** A trajectory as the API shows it in lists. */

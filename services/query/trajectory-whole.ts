@@ -34,11 +34,17 @@ export interface TrajectoryFacts {
 }
 
 function noTrajectory(trajectoryId: string): Problem {
-  return new Problem('not_found', `there is no trajectory ${JSON.stringify(trajectoryId.slice(0, 80))}`, { hint: 'if it was just sent, read with after=<the position that ingest answered>; ids in paths are URL-encoded' })
+  return new Problem('not_found', `there is no trajectory ${JSON.stringify(trajectoryId.slice(0, 80))}`, {
+    hint: 'if it was just sent, read with after=<the position that ingest answered>; ids in paths are URL-encoded',
+  })
 }
 
 /** The trajectory with its score. Throws `not_found`. */
-export async function findTrajectory(db: Kysely<Database>, trajectoryId: string, version: string | undefined): Promise<ScoredRow> {
+export async function findTrajectory(
+  db: Kysely<Database>,
+  trajectoryId: string,
+  version: string | undefined,
+): Promise<ScoredRow> {
   const row = await wholeRows(db, version).where('t.trajectory_id', '=', trajectoryId).executeTakeFirst()
   if (row === undefined) throw noTrajectory(trajectoryId)
   return row
@@ -46,7 +52,9 @@ export async function findTrajectory(db: Kysely<Database>, trajectoryId: string,
 
 /** Offsets of facts about trajectory `t`, in log order, as a column. */
 const offsetsOf = (table: 'annotations' | 'trainings') =>
-  sql<number[] | null>`(select json_agg(f."offset" order by f."offset") from (select "offset" from ${sql.table(table)} where trajectory_id = t.trajectory_id order by "offset" limit ${sql.lit(FACTS_MAX)}) f)`
+  sql<
+    number[] | null
+  >`(select json_agg(f."offset" order by f."offset") from (select "offset" from ${sql.table(table)} where trajectory_id = t.trajectory_id order by "offset" limit ${sql.lit(FACTS_MAX)}) f)`
 
 /** A score as a column of JSON: a reward that is not finite is text there. */
 type StoredScore = Omit<Row<'scores'>, 'reward'> & { readonly reward: number | string }
@@ -67,17 +75,42 @@ function resolvedScores(scores: readonly StoredScore[], run: Row<'runs'> | null)
     const reward = Number(score.reward)
     const parts = score.parts as Record<string, unknown> | null
     const correct = isCorrect({ reward, parts, answer_match: score.answer_match }, run?.correct_threshold ?? undefined)
-    byVersion.set(version, { version, score_offset: score.offset, reward, parts, correct, answer_match: score.answer_match, format_ok: score.format_ok })
+    byVersion.set(version, {
+      version,
+      score_offset: score.offset,
+      reward,
+      parts,
+      correct,
+      answer_match: score.answer_match,
+      format_ok: score.format_ok,
+    })
   }
   return [...byVersion.values()].sort((left, right) => (left.version < right.version ? -1 : 1))
 }
 
 function scoreAnswer(score: ResolvedScore, used: string): Record<string, unknown> {
   const { version, score_offset: offset, reward, parts, correct, answer_match, format_ok } = score
-  return { reward_version: version, reward: anyReal(reward), parts, correct, answer_match, format_ok, offset, used: version === used }
+  return {
+    reward_version: version,
+    reward: anyReal(reward),
+    parts,
+    correct,
+    answer_match,
+    format_ok,
+    offset,
+    used: version === used,
+  }
 }
 
-const NO_SCORE: JoinedScore = { version: null, score_offset: null, reward: null, parts: null, answer_match: null, format_ok: null, correct: null }
+const NO_SCORE: JoinedScore = {
+  version: null,
+  score_offset: null,
+  reward: null,
+  parts: null,
+  answer_match: null,
+  format_ok: null,
+  correct: null,
+}
 
 /** The indexes in [0, n) that no step has; the first of them. */
 function missingOf(steps: readonly StepPlace[], n: number | null): number[] {
@@ -97,7 +130,12 @@ function missingOf(steps: readonly StepPlace[], n: number | null): number[] {
  * turn at the store. Everything comes as JSON of plain lookups, and the score is chosen here: planning the joins of the
  * lists took longer than all the rest. Throws `not_found`.
  */
-export async function trajectoryFacts(db: Kysely<Database>, trajectoryId: string, version: string | undefined, deps: QueryDeps): Promise<TrajectoryFacts> {
+export async function trajectoryFacts(
+  db: Kysely<Database>,
+  trajectoryId: string,
+  version: string | undefined,
+  deps: QueryDeps,
+): Promise<TrajectoryFacts> {
   const found = await db
     .selectFrom('trajectories as t')
     .where('t.trajectory_id', '=', trajectoryId)
@@ -105,11 +143,21 @@ export async function trajectoryFacts(db: Kysely<Database>, trajectoryId: string
       sql<Row<'trajectories'>>`to_json(t)`.as('trajectory'),
       CURSORS.as('cursors'),
       sql<Row<'runs'> | null>`(select to_json(r) from runs r where r.run_id = t.run_id)`.as('run'),
-      sql<[number, number][] | null>`(select json_agg(json_build_array(s.step_index, s."offset") order by s.step_index) from steps s where s.trajectory_id = t.trajectory_id)`.as('steps'),
-      sql<StoredScore[] | null>`(select json_agg(s) from scores s where s.trajectory_id = t.trajectory_id)`.as('scores'),
+      sql<
+        [number, number][] | null
+      >`(select json_agg(json_build_array(s.step_index, s."offset") order by s.step_index) from steps s where s.trajectory_id = t.trajectory_id)`.as(
+        'steps',
+      ),
+      sql<StoredScore[] | null>`(select json_agg(s) from scores s where s.trajectory_id = t.trajectory_id)`.as(
+        'scores',
+      ),
       offsetsOf('annotations').as('annotations'),
       offsetsOf('trainings').as('trainings'),
-      sql<KnownImage[] | null>`(select json_agg(m) from images m where m.image_id in (select json_array_elements_text(t.image_ids)))`.as('images'),
+      sql<
+        KnownImage[] | null
+      >`(select json_agg(m) from images m where m.image_id in (select json_array_elements_text(t.image_ids)))`.as(
+        'images',
+      ),
     ])
     .executeTakeFirst()
   if (found === undefined) throw noTrajectory(trajectoryId)
@@ -134,7 +182,8 @@ const KNOWN_STEP_FIELDS = new Set(Object.keys(EVENTS['step.recorded'].data.prope
 /** A step as the API shows it. Known fields as sent, others in `extra`. */
 export function stepAnswer(place: StepPlace, partition: number, body: Body | undefined): Record<string, unknown> {
   const position = { partition, offset: place.offset }
-  if (body?.event.readable !== true) return { step_index: place.step_index, position, time: null, appended_at: null, missing_body: true, extra: {} }
+  if (body?.event.readable !== true)
+    return { step_index: place.step_index, position, time: null, appended_at: null, missing_body: true, extra: {} }
   const fields = Object.entries(body.event.data)
   return {
     ...Object.fromEntries(fields.filter(([name]) => KNOWN_STEP_FIELDS.has(name))),
@@ -147,21 +196,41 @@ export function stepAnswer(place: StepPlace, partition: number, body: Body | und
 }
 
 /** The bodies of steps, some at a time, in order. */
-export async function* stepBodies(deps: QueryDeps, partition: number, steps: readonly StepPlace[]): AsyncGenerator<readonly [StepPlace, Body | undefined]> {
+export async function* stepBodies(
+  deps: QueryDeps,
+  partition: number,
+  steps: readonly StepPlace[],
+): AsyncGenerator<readonly [StepPlace, Body | undefined]> {
   for (let from = 0; from < steps.length; from += STEPS_AT_ONCE) {
     const some = steps.slice(from, from + STEPS_AT_ONCE)
-    const found = await bodies(deps, some.map(({ offset }) => ({ partition, offset })))
+    const found = await bodies(
+      deps,
+      some.map(({ offset }) => ({ partition, offset })),
+    )
     for (const [index, place] of some.entries()) yield [place, found[index]]
   }
 }
 
-async function factsAt(deps: QueryDeps, partition: number, offsets: readonly number[]): Promise<Record<string, unknown>[]> {
-  const found = await bodies(deps, offsets.map((offset) => ({ partition, offset })))
-  return found.flatMap((body) => (body?.event.readable === true ? [{ ...body.event.data, time: body.event.time ?? null, offset: body.offset }] : []))
+async function factsAt(
+  deps: QueryDeps,
+  partition: number,
+  offsets: readonly number[],
+): Promise<Record<string, unknown>[]> {
+  const found = await bodies(
+    deps,
+    offsets.map((offset) => ({ partition, offset })),
+  )
+  return found.flatMap((body) =>
+    body?.event.readable === true ? [{ ...body.event.data, time: body.event.time ?? null, offset: body.offset }] : [],
+  )
 }
 
 /** Everything but steps and messages, which follow it in the answer. */
-async function head(deps: QueryDeps, facts: TrajectoryFacts, started: Record<string, unknown> | null): Promise<Record<string, unknown>> {
+async function head(
+  deps: QueryDeps,
+  facts: TrajectoryFacts,
+  started: Record<string, unknown> | null,
+): Promise<Record<string, unknown>> {
   const { row } = facts
   return {
     ...trajectoryRow(row),
@@ -218,7 +287,12 @@ export async function* trajectoryText(deps: QueryDeps, facts: TrajectoryFacts): 
 }
 
 /** A page of steps by index, with one more than asked where there is more. */
-export async function stepPlaces(db: Kysely<Database>, trajectoryId: string, after: number, limit: number): Promise<StepPlace[]> {
+export async function stepPlaces(
+  db: Kysely<Database>,
+  trajectoryId: string,
+  after: number,
+  limit: number,
+): Promise<StepPlace[]> {
   return db
     .selectFrom('steps')
     .select(['step_index', 'offset'])

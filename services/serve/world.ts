@@ -43,7 +43,7 @@ export interface World {
 }
 
 /** One process of DuckDB writes cuts and another makes datasets, so that a heavy dataset holds up no cut. */
-const CUTS = { threads: 1, memoryLimitMb: 512 }
+const CUTS = { threads: 2, memoryLimitMb: 512 }
 const DATASETS = { threads: 2, memoryLimitMb: 1024 }
 
 /** A batch of the lake's own record of events, where the log no longer holds them. */

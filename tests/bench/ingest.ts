@@ -45,7 +45,7 @@ export async function batchFigures({ rounds, steps }: Scale): Promise<Figure[]> 
       const among = await taken('stepstore')
       const sent = await taken('ingest')
       measured.push({ alone: sent / parse, among: among / parse, parse, sent, cpu })
-      say(`  baseline ${short(parse)}/s, ingest ${short(sent)}/s, beside project and archive ${short(among)}/s`)
+      say(`  baseline ${short(parse)}/s, ingest ${short(sent)}/s (${short(cpu)} µs of processor each), beside project and archive ${short(among)}/s`)
     }
     const of = (name: 'sent' | 'parse' | 'cpu'): number => median(measured.map((one) => one[name]))
     const detail = `${short(of('sent'))} events/s of ${short(of('parse'))}, ${short(of('cpu'))} µs of processor each`

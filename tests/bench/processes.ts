@@ -78,7 +78,8 @@ export async function send(order: SendOrder, onHeld: (events: number) => Promise
     if (message.is === 'sent') sent.resolve(message.sent)
     else void onHeld(message.events).then(() => child.connected && child.send('go'), sent.reject)
   })
-  child.on('exit', (code) => sent.reject(new Error(`the sender ended with ${String(code)}`)))
+  // Its last message may come after its end.
+  child.on('exit', (code) => setTimeout(() => sent.reject(new Error(`the sender ended with ${String(code)}`)), 500))
   child.send(order)
   return sent.promise
 }

@@ -136,8 +136,5 @@ function tell(message: FromSender): void {
 }
 
 process.once('message', (order: SendOrder) => {
-  void run(order).then((sent) => {
-    tell({ is: 'sent', sent })
-    process.disconnect()
-  })
+  void run(order).then((sent) => process.send?.({ is: 'sent', sent } satisfies FromSender, () => process.disconnect()))
 })

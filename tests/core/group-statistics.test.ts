@@ -1,13 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ADVANTAGES, advantages, deviation } from '#services/core/advantage.ts'
+import { type Advantage, advantages, deviation } from '#services/core/advantage.ts'
 import { isCorrect } from '#services/core/correct.ts'
 import { type Candidate, summariseGroup } from '#services/core/group.ts'
 import { passAtK, passEstimates, passHatK } from '#services/core/pass-at-k.ts'
 
-const rounded = (values: readonly (number | null)[], digits: number) => values.map((value) => Number((value ?? NaN).toFixed(digits)))
+const rounded = (values: readonly (number | null)[], digits: number) =>
+  values.map((value) => Number((value ?? NaN).toFixed(digits)))
 const right = (k: number) => Array.from({ length: 8 }, (_, index) => (index < k ? 2 : 1))
-const rewards = fc.array(fc.oneof(fc.constantFrom(-3, -1, 0, 1, 2), fc.double({ noNaN: true, noDefaultInfinity: true, min: -100, max: 100 })), { minLength: 2, maxLength: 12 })
+const rewards = fc.array(
+  fc.oneof(fc.constantFrom(-3, -1, 0, 1, 2), fc.double({ noNaN: true, noDefaultInfinity: true, min: -100, max: 100 })),
+  { minLength: 2, maxLength: 12 },
+)
 
 describe('advantages of a group of eight', () => {
   test.each([
@@ -21,13 +25,16 @@ describe('advantages of a group of eight', () => {
   })
 
   test.each([0, 8])('%i right: all are 0', (k) => {
-    for (const kind of ['verl', 'population', 'dr_grpo', 'rloo'] as const) expect(advantages(right(k), kind)).toEqual(right(k).map(() => 0))
+    for (const kind of ['verl', 'population', 'dr_grpo', 'rloo'] as const)
+      expect(advantages(right(k), kind)).toEqual(right(k).map(() => 0))
   })
 
   test('of mixed rewards', () => {
     const mixed = [2, 1, -1, -1.5, -2, -3, 2, 1]
     expect(deviation(mixed, 1)?.toFixed(4)).toBe('1.9261')
-    expect(rounded(advantages(mixed, 'verl'), 4)).toEqual([1.1357, 0.6165, -0.4218, -0.6814, -0.941, -1.4602, 1.1357, 0.6165])
+    expect(rounded(advantages(mixed, 'verl'), 4)).toEqual([
+      1.1357, 0.6165, -0.4218, -0.6814, -0.941, -1.4602, 1.1357, 0.6165,
+    ])
   })
 })
 
@@ -49,7 +56,8 @@ test('advantages agree with formulas written another way', () => {
       const sample = Math.sqrt(pairs / (2 * n * (n - 1)))
       given.forEach((reward, index) => {
         const fromMean = given.reduce((total, other) => total + (reward - other), 0) / n
-        const close = (kind: (typeof ADVANTAGES)[number], expected: number) => expect(advantages(given, kind)[index]).toBeCloseTo(expected, 6)
+        const close = (kind: Advantage, expected: number) =>
+          expect(advantages(given, kind)[index]).toBeCloseTo(expected, 6)
         close('dr_grpo', fromMean)
         close('rloo', (fromMean * n) / (n - 1))
         if (sample > 1e-3) {
@@ -86,7 +94,9 @@ test('pass@k and pass^k agree with exact binomials', () => {
 test('pass@k and pass^k agree with counting every subset', () => {
   for (let n = 1; n <= 9; n++) {
     for (let passed = 0; passed <= n; passed++) {
-      const subsets = Array.from({ length: 2 ** n }, (_, bits) => Array.from({ length: n }, (__, index) => (bits >> index) & 1))
+      const subsets = Array.from({ length: 2 ** n }, (_, bits) =>
+        Array.from({ length: n }, (__, index) => (bits >> index) & 1),
+      )
       for (let k = 1; k <= n; k++) {
         const drawn = subsets.filter((subset) => subset.reduce((total, bit) => total + bit, 0) === k)
         const some = drawn.filter((subset) => subset.some((bit, index) => bit === 1 && index < passed)).length
@@ -99,7 +109,10 @@ test('pass@k and pass^k agree with counting every subset', () => {
 })
 
 test('items with too few rollouts are left out and counted; none at all is null', () => {
-  const counts = [{ n: 4, passed: 2, items: 3 }, { n: 1, passed: 1, items: 2 }]
+  const counts = [
+    { n: 4, passed: 2, items: 3 },
+    { n: 1, passed: 1, items: 2 },
+  ]
   expect(passEstimates(counts, [1, 2, 8])).toEqual([
     { k: 1, pass_at_k: (3 * 0.5 + 2) / 5, pass_hat_k: (3 * 0.5 + 2) / 5, n_items: 5, n_items_left_out: 0 },
     { k: 2, pass_at_k: 1 - 1 / 6, pass_hat_k: 1 / 6, n_items: 3, n_items_left_out: 2 },
@@ -123,14 +136,29 @@ describe('correct', () => {
 })
 
 describe('a group', () => {
-  const member = (more: Partial<Candidate> & { trajectory_id: string }): Candidate => ({ partition: 0, first_offset: 0, rollout_index: null, status: 'completed', reward: 1, correct: false, ...more })
-  const summary = (members: readonly Candidate[], expected: number | null = null) => summariseGroup(members, expected, 'verl')
+  const member = (more: Partial<Candidate> & { trajectory_id: string }): Candidate => ({
+    partition: 0,
+    first_offset: 0,
+    rollout_index: null,
+    status: 'completed',
+    reward: 1,
+    correct: false,
+    ...more,
+  })
+  const summary = (members: readonly Candidate[], expected: number | null = null) =>
+    summariseGroup(members, expected, 'verl')
 
   test('counts finished members with a finite reward', () => {
-    const { size, complete } = summary([
-      member({ trajectory_id: 'a' }), member({ trajectory_id: 'b', status: 'truncated' }), member({ trajectory_id: 'c', status: 'aborted' }),
-      member({ trajectory_id: 'd', status: null, reward: null, correct: null }), member({ trajectory_id: 'e', reward: NaN }),
-    ], 3)
+    const { size, complete } = summary(
+      [
+        member({ trajectory_id: 'a' }),
+        member({ trajectory_id: 'b', status: 'truncated' }),
+        member({ trajectory_id: 'c', status: 'aborted' }),
+        member({ trajectory_id: 'd', status: null, reward: null, correct: null }),
+        member({ trajectory_id: 'e', reward: NaN }),
+      ],
+      3,
+    )
     expect([size, complete]).toEqual([2, false])
   })
 
@@ -140,14 +168,25 @@ describe('a group', () => {
       member({ trajectory_id: 'early', rollout_index: 0, first_offset: 1, reward: 2 }),
       member({ trajectory_id: 'other', rollout_index: 1, first_offset: 5 }),
     ])
-    expect(members.map(({ candidate, extra }) => [candidate.trajectory_id, extra])).toEqual([['early', false], ['late', true], ['other', false]])
+    expect(members.map(({ candidate, extra }) => [candidate.trajectory_id, extra])).toEqual([
+      ['early', false],
+      ['late', true],
+      ['other', false],
+    ])
     expect(size).toBe(2)
     expect(members[1]?.advantage).toBeNull()
   })
 
   test('lets a retry count where the first attempt broke', () => {
     const { members, size } = summary([
-      member({ trajectory_id: 'broken', rollout_index: 0, first_offset: 1, status: 'infra_error', reward: null, correct: null }),
+      member({
+        trajectory_id: 'broken',
+        rollout_index: 0,
+        first_offset: 1,
+        status: 'infra_error',
+        reward: null,
+        correct: null,
+      }),
       member({ trajectory_id: 'retry', rollout_index: 0, first_offset: 2 }),
     ])
     expect(size).toBe(1)
@@ -159,20 +198,38 @@ describe('a group', () => {
     ['all_fail', false, false, 1],
     ['uniform_other', true, false, 1],
   ] as const)('of equal rewards is %s', (kind, left, other, reward) => {
-    const given = summary([member({ trajectory_id: 'a', correct: left, reward }), member({ trajectory_id: 'b', correct: other, reward })])
+    const given = summary([
+      member({ trajectory_id: 'a', correct: left, reward }),
+      member({ trajectory_id: 'b', correct: other, reward }),
+    ])
     expect([given.zero_variance, given.zero_variance_kind, given.reward_std]).toEqual([true, kind, 0])
   })
 
   test('of one has no deviation, and of none no mean', () => {
-    expect(summary([member({ trajectory_id: 'a' })])).toMatchObject({ reward_mean: 1, reward_std: null, reward_std_population: 0, zero_variance: false, complete: null })
+    expect(summary([member({ trajectory_id: 'a' })])).toMatchObject({
+      reward_mean: 1,
+      reward_std: null,
+      reward_std_population: 0,
+      zero_variance: false,
+      complete: null,
+    })
     expect(summary([])).toMatchObject({ reward_mean: null, reward_std: null, size: 0 })
   })
 
   test('comes to the same whatever order its members are given in', () => {
-    const members = fc.array(
-      fc.record({ partition: fc.nat({ max: 3 }), first_offset: fc.nat({ max: 5 }), rollout_index: fc.option(fc.nat({ max: 3 })), status: fc.constantFrom('completed', 'aborted', null), reward: fc.option(fc.double()), correct: fc.option(fc.boolean()) }),
-      { maxLength: 8 },
-    ).map((given) => given.map((one, index): Candidate => ({ ...one, trajectory_id: `t${index}` })))
+    const members = fc
+      .array(
+        fc.record({
+          partition: fc.nat({ max: 3 }),
+          first_offset: fc.nat({ max: 5 }),
+          rollout_index: fc.option(fc.nat({ max: 3 })),
+          status: fc.constantFrom('completed', 'aborted', null),
+          reward: fc.option(fc.double()),
+          correct: fc.option(fc.boolean()),
+        }),
+        { maxLength: 8 },
+      )
+      .map((given) => given.map((one, index): Candidate => ({ ...one, trajectory_id: `t${index}` })))
     fc.assert(
       fc.property(members, fc.nat(), (given, turn) => {
         const turned = given.map((_, index) => given[(index + turn) % given.length]).filter((one) => one !== undefined)

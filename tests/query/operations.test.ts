@@ -24,38 +24,61 @@ describe('gaps', () => {
       ...rollout({ id: 'whole', run: 'g', reward: 1, time: '2026-01-01T23:59:00Z' }),
       ...rollout({ id: 'idle', run: 'g', finished: false, time: '2026-01-01T00:00:00Z' }),
       ...rollout({ id: 'busy', run: 'g', finished: false, time: '2026-01-01T23:59:00Z' }),
-      ['step.recorded', { trajectory_id: 'holes', run_id: 'g', step_index: 2, action_kind: 'message', images: ['d'.repeat(64)] }, '2026-01-01T23:59:00Z'],
-      ['trajectory.finished', { trajectory_id: 'holes', status: 'completed', end_reason: 'answer', n_steps: 4 }, '2026-01-01T23:59:00Z'],
-      ['step.recorded', { trajectory_id: 'holes', run_id: 'g', step_index: 0, action_kind: 'message' }, '2026-01-01T23:59:00Z'],
-      ['step.recorded', { trajectory_id: 'whole', run_id: 'g', step_index: 0, action_kind: 'message' }, '2026-01-01T23:59:00Z'],
+      [
+        'step.recorded',
+        { trajectory_id: 'holes', run_id: 'g', step_index: 2, action_kind: 'message', images: ['d'.repeat(64)] },
+        '2026-01-01T23:59:00Z',
+      ],
+      [
+        'trajectory.finished',
+        { trajectory_id: 'holes', status: 'completed', end_reason: 'answer', n_steps: 4 },
+        '2026-01-01T23:59:00Z',
+      ],
+      [
+        'step.recorded',
+        { trajectory_id: 'holes', run_id: 'g', step_index: 0, action_kind: 'message' },
+        '2026-01-01T23:59:00Z',
+      ],
+      [
+        'step.recorded',
+        { trajectory_id: 'whole', run_id: 'g', step_index: 0, action_kind: 'message' },
+        '2026-01-01T23:59:00Z',
+      ],
       ...rollout({ id: 'alone', run: 'g', group: 'pair', size: 2, reward: 1, time: '2026-01-01T23:59:00Z' }),
     )
   })
 
   test('missing steps are named', async () => {
-    expect(await gaps('?run=g&kind=missing_steps')).toMatchObject([{ kind: 'missing_steps', trajectory_id: 'holes', count: 2, step_indexes: [1, 3] }])
+    expect(await gaps('?run=g&kind=missing_steps')).toMatchObject([
+      { kind: 'missing_steps', trajectory_id: 'holes', count: 2, step_indexes: [1, 3] },
+    ])
   })
 
   test('conflicts tell which record and why', async () => {
-    expect(await gaps('?run=g&kind=conflict')).toMatchObject([{ kind: 'conflict', trajectory_id: 'whole', run_id: 'g' }])
+    expect(await gaps('?run=g&kind=conflict')).toMatchObject([
+      { kind: 'conflict', trajectory_id: 'whole', run_id: 'g' },
+    ])
   })
 
   test('unfinished ones have been idle; how long is asked at read', async () => {
-    const names = async (query: string) => (await gaps(`?run=g&kind=unfinished${query}`)).map((row: { trajectory_id: string }) => row.trajectory_id)
+    const names = async (query: string) =>
+      (await gaps(`?run=g&kind=unfinished${query}`)).map((row: { trajectory_id: string }) => row.trajectory_id)
     expect(await names('')).toEqual(['idle'])
     expect(await names('&idle_ms=1000')).toEqual(['busy', 'idle'])
   })
 
   test('incomplete groups, missing images and late steps', async () => {
     expect(await gaps('?run=g&kind=incomplete_group')).toMatchObject([{ group_id: 'pair', count: 1 }])
-    expect(await gaps('?run=g&kind=missing_image')).toMatchObject([{ image_id: 'd'.repeat(64), trajectory_id: 'holes', count: 1 }])
+    expect(await gaps('?run=g&kind=missing_image')).toMatchObject([
+      { image_id: 'd'.repeat(64), trajectory_id: 'holes', count: 1 },
+    ])
     expect(await gaps('?run=g&kind=late')).toMatchObject([{ trajectory_id: 'holes', count: 1 }])
   })
 
   test('pages go through all kinds and give every gap once', async () => {
     const all = await gaps('?run=g&limit=1000')
     const seen: unknown[] = []
-    for (let cursor = ''; ; ) {
+    for (let cursor = ''; ;) {
       const { body } = await world.get(`/v1/gaps?run=g&limit=1${cursor}`)
       seen.push(...body.rows)
       if (body.next === null) break
@@ -72,7 +95,9 @@ describe('quarantine', () => {
   test('shows what could not be read, raw', async () => {
     await world.log.append([{ key: sha256(broken), value: broken }])
     const { body } = await world.get('/v1/quarantine?after=latest')
-    expect(body.rows).toMatchObject([{ quarantine_id: sha256(broken), state: 'open', code: 'malformed_json', n_seen: 1 }])
+    expect(body.rows).toMatchObject([
+      { quarantine_id: sha256(broken), state: 'open', code: 'malformed_json', n_seen: 1 },
+    ])
     const one = await world.get(`/v1/quarantine/${sha256(broken)}`)
     expect(one.body).toMatchObject({ encoding: 'utf8', raw: broken.toString(), bytes: broken.length })
   })
@@ -99,7 +124,15 @@ describe('quarantine', () => {
   })
 
   test('a retry of what can be read now appends it again, and its fact counts', async () => {
-    const readable = Buffer.from(JSON.stringify({ specversion: '1.0', id: '1', source: '/t', type: 'run.started', data: { run_id: 'rescued', kind: 'rl' } }))
+    const readable = Buffer.from(
+      JSON.stringify({
+        specversion: '1.0',
+        id: '1',
+        source: '/t',
+        type: 'run.started',
+        data: { run_id: 'rescued', kind: 'rl' },
+      }),
+    )
     const id = sha256(readable)
     // As an older version left it, which could not read the record: the row is there, and the fact is not.
     const appended = await world.log.append([{ key: id, value: broken }])
@@ -111,7 +144,23 @@ describe('quarantine', () => {
       const record = await readOne(at, offset)
       return record !== undefined && at === partition && offset === end - 1 ? { ...record, value: readable } : record
     }
-    await world.store.db.insertInto('quarantine').values({ quarantine_id: id, partition, offset: end - 1, last_offset: end - 1, n_seen: 1, bytes: readable.length, code: 'unknown_type', message: 'm', pointer: '', hint: 'h', state: 'open', seen_at: '2026-01-01T00:00:00.000000Z' }).execute()
+    await world.store.db
+      .insertInto('quarantine')
+      .values({
+        quarantine_id: id,
+        partition,
+        offset: end - 1,
+        last_offset: end - 1,
+        n_seen: 1,
+        bytes: readable.length,
+        code: 'unknown_type',
+        message: 'm',
+        pointer: '',
+        hint: 'h',
+        state: 'open',
+        seen_at: '2026-01-01T00:00:00.000000Z',
+      })
+      .execute()
     const retried = await world.get(`/v1/quarantine/${id}/retry`, { method: 'POST' })
     log.readOne = readOne
     expect(retried.body).toMatchObject({ state: 'retried' })
@@ -134,7 +183,11 @@ describe('images', () => {
   test('are served with their type, for ever', async () => {
     const response = await world.request(`/v1/images/${id}`)
     expect(Buffer.from(await response.arrayBuffer())).toEqual(PNG)
-    expect([response.headers.get('content-type'), response.headers.get('etag'), response.headers.get('content-length')]).toEqual(['image/png', `"${id}"`, String(PNG.length)])
+    expect([
+      response.headers.get('content-type'),
+      response.headers.get('etag'),
+      response.headers.get('content-length'),
+    ]).toEqual(['image/png', `"${id}"`, String(PNG.length)])
     expect(response.headers.get('cache-control')).toContain('immutable')
   })
 
@@ -142,7 +195,11 @@ describe('images', () => {
     const head = await world.request(`/v1/images/${id}`, { method: 'HEAD' })
     expect([head.status, head.headers.get('content-length')]).toEqual([200, String(PNG.length)])
     const range = await world.request(`/v1/images/${id}`, { headers: { range: 'bytes=0-3' } })
-    expect([range.status, range.headers.get('content-range'), Buffer.from(await range.arrayBuffer())]).toEqual([206, `bytes 0-3/${PNG.length}`, PNG.subarray(0, 4)])
+    expect([range.status, range.headers.get('content-range'), Buffer.from(await range.arrayBuffer())]).toEqual([
+      206,
+      `bytes 0-3/${PNG.length}`,
+      PNG.subarray(0, 4),
+    ])
     const past = await world.request(`/v1/images/${id}`, { headers: { range: 'bytes=999-' } })
     expect([past.status, past.headers.get('content-range')]).toEqual([416, `bytes */${PNG.length}`])
     expect((await world.request(`/v1/images/${id}`, { headers: { 'if-none-match': `"${id}"` } })).status).toBe(304)
@@ -159,14 +216,40 @@ describe('the lake', () => {
 
   beforeAll(async () => {
     await world.blobs.put(path, file)
-    const snapshot = (id: number, published: boolean) => ({ snapshot_id: id, created_at: '2026-01-01T00:00:00.000000Z', log_id: world.log.id, cut: `0:${id}`, published })
-    await world.store.db.insertInto('snapshots').values([snapshot(1, true), snapshot(2, true), snapshot(3, false)]).execute()
-    const row = { path, table_name: 'steps', dt: '2026-01-01', begin_snapshot: 1, end_snapshot: 2, rows: 9, bytes: file.length, sha256: sha256(file), from_offsets: '', to_offsets: '0:1', stats: JSON.stringify({}) }
-    await world.store.db.insertInto('data_files').values([row, { ...row, path: `${path}2`, begin_snapshot: 2, end_snapshot: null }]).execute()
+    const snapshot = (id: number, published: boolean) => ({
+      snapshot_id: id,
+      created_at: '2026-01-01T00:00:00.000000Z',
+      log_id: world.log.id,
+      cut: `0:${id}`,
+      published,
+    })
+    await world.store.db
+      .insertInto('snapshots')
+      .values([snapshot(1, true), snapshot(2, true), snapshot(3, false)])
+      .execute()
+    const row = {
+      path,
+      table_name: 'steps',
+      dt: '2026-01-01',
+      begin_snapshot: 1,
+      end_snapshot: 2,
+      rows: 9,
+      bytes: file.length,
+      sha256: sha256(file),
+      from_offsets: '',
+      to_offsets: '0:1',
+      stats: JSON.stringify({}),
+    }
+    await world.store.db
+      .insertInto('data_files')
+      .values([row, { ...row, path: `${path}2`, begin_snapshot: 2, end_snapshot: null }])
+      .execute()
   })
 
   test('lists published snapshots alone, newest first', async () => {
-    expect((await world.get('/v1/snapshots')).body.rows.map((row: { snapshot_id: number }) => row.snapshot_id)).toEqual([2, 1])
+    expect((await world.get('/v1/snapshots')).body.rows.map((row: { snapshot_id: number }) => row.snapshot_id)).toEqual(
+      [2, 1],
+    )
   })
 
   test('lists the files of a table at a snapshot, with URLs that can be read', async () => {
@@ -178,9 +261,12 @@ describe('the lake', () => {
     expect(Buffer.from(await response.arrayBuffer())).toEqual(file)
   })
 
-  test.each(['/v1/lake/step/files', '/v1/lake/steps/files?snapshot=3', '/v1/lake/steps/dt=2026-01-01/other.parquet'])('%s is 404', async (asked) => {
-    expect((await world.get(asked)).status).toBe(404)
-  })
+  test.each(['/v1/lake/step/files', '/v1/lake/steps/files?snapshot=3', '/v1/lake/steps/dt=2026-01-01/other.parquet'])(
+    '%s is 404',
+    async (asked) => {
+      expect((await world.get(asked)).status).toBe(404)
+    },
+  )
 
   test('a position that no snapshot includes yet is behind', async () => {
     expect((await world.get('/v1/snapshots?after=latest&wait=0')).body.code).toBe('behind')
@@ -199,11 +285,17 @@ describe('about itself', () => {
   test('the OpenAPI document has every route, and every reference in it leads somewhere', async () => {
     const { body } = await world.get('/openapi.json')
     expect(body.openapi).toBe('3.1.0')
-    expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/v1/events', '/v1/trajectories/{trajectory_id}', '/v1/datasets/{name}', '/v1/gaps']))
+    expect(Object.keys(body.paths)).toEqual(
+      expect.arrayContaining(['/v1/events', '/v1/trajectories/{trajectory_id}', '/v1/datasets/{name}', '/v1/gaps']),
+    )
     const names = new Set(Object.keys(body.components.schemas))
-    const references = [...JSON.stringify(body).matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map((match) => match[1] ?? '')
+    const references = [...JSON.stringify(body).matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(
+      (match) => match[1] ?? '',
+    )
     expect(references.filter((name) => !names.has(name))).toEqual([])
-    const ids = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap((methods) => Object.values(methods).map((operation) => operation.operationId))
+    const ids = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap((methods) =>
+      Object.values(methods).map((operation) => operation.operationId),
+    )
     expect(new Set(ids).size).toBe(ids.length)
     expect(body.components.schemas['step.recorded'].properties.step_index.description).toContain('dense from 0')
   })

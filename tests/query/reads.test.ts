@@ -18,7 +18,9 @@ describe('positions', () => {
   test('every read carries the position that it includes', async () => {
     const { headers } = await world.get('/v1/runs?after=latest')
     const { log, offsets } = parsePosition(headers.get('stepstore-position') ?? '')
-    const ends = new Map((await world.log.bounds()).map(({ end }, partition) => [partition, end] as const).filter(([, end]) => end > 0))
+    const ends = new Map(
+      (await world.log.bounds()).map(({ end }, partition) => [partition, end] as const).filter(([, end]) => end > 0),
+    )
     expect([log, new Map(offsets)]).toEqual([world.log.id, ends])
   })
 
@@ -80,44 +82,89 @@ describe('mistakes', () => {
     expect(body.hint).toContain('/v1/trajectories/a')
   })
 
-  test.each([['POST', '/v1/runs', 'GET, HEAD'], ['GET', '/v1/events', 'POST'], ['PATCH', '/v1/quarantine/x', 'GET, HEAD, DELETE']])('%s %s is 405', async (method, path, allow) => {
+  test.each([
+    ['POST', '/v1/runs', 'GET, HEAD'],
+    ['GET', '/v1/events', 'POST'],
+    ['PATCH', '/v1/quarantine/x', 'GET, HEAD, DELETE'],
+  ])('%s %s is 405', async (method, path, allow) => {
     const response = await world.request(path, { method })
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
   })
 
   test('HEAD answers as GET without a body', async () => {
     const response = await world.request('/v1/runs', { method: 'HEAD' })
-    expect([response.status, await response.text(), response.headers.has('stepstore-position')]).toEqual([200, '', true])
+    expect([response.status, await response.text(), response.headers.has('stepstore-position')]).toEqual([
+      200,
+      '',
+      true,
+    ])
   })
 })
 
 describe('runs', () => {
   test('have counts; those that only events name are implied', async () => {
-    await world.send(...rollout({ id: 'x', run: 'unstarted', reward: 'Infinity' }), ['run.finished', { run_id: 'r1', status: 'completed' }])
+    await world.send(...rollout({ id: 'x', run: 'unstarted', reward: 'Infinity' }), [
+      'run.finished',
+      { run_id: 'r1', status: 'completed' },
+    ])
     const { body } = await world.get('/v1/runs')
     const byId = new Map(body.rows.map((row: { run_id: string }) => [row.run_id, row]))
-    expect(byId.get('r1')).toMatchObject({ state: 'finished', status: 'completed', n_trajectories: 1, n_finished: 1, n_steps: 2, n_tool_calls: 1, n_scores: 1, n_nonfinite: 0, reward_version: 'default', correct_threshold: 1 })
+    expect(byId.get('r1')).toMatchObject({
+      state: 'finished',
+      status: 'completed',
+      n_trajectories: 1,
+      n_finished: 1,
+      n_steps: 2,
+      n_tool_calls: 1,
+      n_scores: 1,
+      n_nonfinite: 0,
+      reward_version: 'default',
+      correct_threshold: 1,
+    })
     expect(byId.get('unstarted')).toMatchObject({ state: 'implied', n_nonfinite: 1 })
   })
 
   test('one run has its settings, checkpoints and sizes', async () => {
     await world.send(['policy.published', { run_id: 'r1', policy_version: 0, train_step: 0 }])
     const { body } = await world.get('/v1/runs/r1')
-    expect(body).toMatchObject({ settings: { kind: 'eval' }, n_items: 1, n_groups: 0, policies: [{ policy_version: 0, train_step: 0 }] })
+    expect(body).toMatchObject({
+      settings: { kind: 'eval' },
+      n_items: 1,
+      n_groups: 0,
+      policies: [{ policy_version: 0, train_step: 0 }],
+    })
   })
 })
 
 describe('items', () => {
   test('have their pass rates by run and policy version', async () => {
     await world.send(
-      ['item.registered', { item_id: 'item-9', dataset: 'D', family: 'F', split: 'test', question: 'q'.repeat(400), answer: ['a'], image_ids: ['a'.repeat(64)] }],
-      ...rollout({ id: 'i1', run: 'r9', item: 'item-9', reward: 1 }), ...rollout({ id: 'i2', run: 'r9', item: 'item-9', reward: 0 }), ...rollout({ id: 'i3', run: 'r9', item: 'item-9', reward: 1, policyVersion: 1 }),
+      [
+        'item.registered',
+        {
+          item_id: 'item-9',
+          dataset: 'D',
+          family: 'F',
+          split: 'test',
+          question: 'q'.repeat(400),
+          answer: ['a'],
+          image_ids: ['a'.repeat(64)],
+        },
+      ],
+      ...rollout({ id: 'i1', run: 'r9', item: 'item-9', reward: 1 }),
+      ...rollout({ id: 'i2', run: 'r9', item: 'item-9', reward: 0 }),
+      ...rollout({ id: 'i3', run: 'r9', item: 'item-9', reward: 1, policyVersion: 1 }),
     )
     const { body } = await world.get('/v1/items/item-9')
     expect(body.question).toHaveLength(400)
     expect(body.images).toMatchObject([{ image_id: 'a'.repeat(64), stored: false, url: null }])
-    expect(body.pass_rates).toEqual([{ run_id: 'r9', policy_version: 0, n_rollouts: 2, n_pass: 1, pass_rate: 0.5 }, { run_id: 'r9', policy_version: 1, n_rollouts: 1, n_pass: 1, pass_rate: 1 }])
-    expect((await world.get('/v1/items?run=r9')).body.rows.map((row: { item_id: string }) => row.item_id)).toEqual(['item-9'])
+    expect(body.pass_rates).toEqual([
+      { run_id: 'r9', policy_version: 0, n_rollouts: 2, n_pass: 1, pass_rate: 0.5 },
+      { run_id: 'r9', policy_version: 1, n_rollouts: 1, n_pass: 1, pass_rate: 1 },
+    ])
+    expect((await world.get('/v1/items?run=r9')).body.rows.map((row: { item_id: string }) => row.item_id)).toEqual([
+      'item-9',
+    ])
   })
 })
 

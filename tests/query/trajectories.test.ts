@@ -10,7 +10,17 @@ beforeAll(async () => {
   world = await queryWorld()
   await world.send(
     ['run.started', { run_id: 'r1', kind: 'rl', reward_version: 'vista', correct_threshold: 2 }],
-    ['item.registered', { item_id: 'item-1', dataset: 'ChartQA', family: 'Charts', split: 'train', question: 'Which?', answer: ['Kenya'] }],
+    [
+      'item.registered',
+      {
+        item_id: 'item-1',
+        dataset: 'ChartQA',
+        family: 'Charts',
+        split: 'train',
+        question: 'Which?',
+        answer: ['Kenya'],
+      },
+    ],
     ...rollout({ id: 'a', reward: 2 }),
     ...rollout({ id: 'b', reward: 1, steps: 3 }),
     ...rollout({ id: 'c', reward: 'NaN', item: 'item-2' }),
@@ -27,7 +37,8 @@ afterAll(async () => {
   await world.close()
 })
 
-const ids = async (query: string) => (await world.get(`/v1/trajectories${query}`)).body.rows.map((row: { trajectory_id: string }) => row.trajectory_id)
+const ids = async (query: string) =>
+  (await world.get(`/v1/trajectories${query}`)).body.rows.map((row: { trajectory_id: string }) => row.trajectory_id)
 
 describe('the list', () => {
   test('has one row for each trajectory, in order of run and id', async () => {
@@ -69,8 +80,14 @@ describe('the list', () => {
 
   test('reward_version=* gives a row for each score, otherwise never two', async () => {
     const { body } = await world.get('/v1/trajectories?run=r1&reward_version=*')
-    expect(body.rows.map((row: Record<string, unknown>) => [row['trajectory_id'], row['reward_version'], row['reward']])).toEqual([
-      ['a', 'dense', -0.5], ['a', 'vista', 2], ['b', 'vista', 1], ['c', 'vista', 'NaN'], ['d', null, null],
+    expect(
+      body.rows.map((row: Record<string, unknown>) => [row['trajectory_id'], row['reward_version'], row['reward']]),
+    ).toEqual([
+      ['a', 'dense', -0.5],
+      ['a', 'vista', 2],
+      ['b', 'vista', 1],
+      ['c', 'vista', 'NaN'],
+      ['d', null, null],
     ])
   })
 
@@ -89,9 +106,29 @@ describe('the list', () => {
 describe('one, whole', () => {
   test('has rows, bodies, scores, annotations, trainings and places', async () => {
     const { body } = await world.get('/v1/trajectories/a')
-    expect(body).toMatchObject({ trajectory_id: 'a', reward: 2, reward_version: 'vista', correct: true, dense: true, missing_steps: [] })
-    expect(body.steps.map((step: Record<string, unknown>) => [step['step_index'], step['action_kind']])).toEqual([[0, 'tool_call'], [1, 'answer']])
-    expect(body.scores.map((score: Record<string, unknown>) => [score['reward_version'], score['reward'], score['correct'], score['used']])).toEqual([['dense', -0.5, true, false], ['vista', 2, true, true]])
+    expect(body).toMatchObject({
+      trajectory_id: 'a',
+      reward: 2,
+      reward_version: 'vista',
+      correct: true,
+      dense: true,
+      missing_steps: [],
+    })
+    expect(body.steps.map((step: Record<string, unknown>) => [step['step_index'], step['action_kind']])).toEqual([
+      [0, 'tool_call'],
+      [1, 'answer'],
+    ])
+    expect(
+      body.scores.map((score: Record<string, unknown>) => [
+        score['reward_version'],
+        score['reward'],
+        score['correct'],
+        score['used'],
+      ]),
+    ).toEqual([
+      ['dense', -0.5, true, false],
+      ['vista', 2, true, true],
+    ])
     expect(body.annotations).toMatchObject([{ annotation_id: 'n1', codes: ['E4'] }])
     expect(body.trainings).toMatchObject([{ train_step: 2, kept: true }])
     expect(body.finish).toMatchObject({ status: 'completed' })
@@ -104,7 +141,11 @@ describe('one, whole', () => {
     const { body } = await world.get('/v1/trajectories/a')
     expect(body.messages).toEqual([
       { role: 'user', content: 'Which?' },
-      { role: 'assistant', content: null, tool_calls: [{ id: 'c0', type: 'function', function: { name: 'look', arguments: '{"x":0}' } }] },
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'c0', type: 'function', function: { name: 'look', arguments: '{"x":0}' } }],
+      },
       { role: 'tool', content: 'seen 0', tool_call_id: 'c0' },
       { role: 'assistant', content: '<answer>Kenya</answer>' },
     ])
@@ -126,7 +167,9 @@ describe('one, whole', () => {
   test('with thousands of steps streams, and its steps come in pages', async () => {
     await world.send(...rollout({ id: 'long', run: 'r3', steps: 300, reward: 1 }))
     const { body } = await world.get('/v1/trajectories/long')
-    expect(body.steps.map((step: { step_index: number }) => step.step_index)).toEqual(Array.from({ length: 300 }, (_, index) => index))
+    expect(body.steps.map((step: { step_index: number }) => step.step_index)).toEqual(
+      Array.from({ length: 300 }, (_, index) => index),
+    )
     expect(body.messages).toHaveLength(600)
     const first = await world.get('/v1/trajectories/long/steps?limit=250')
     const second = await world.get(`/v1/trajectories/long/steps?limit=250&cursor=${first.body.next}`)

@@ -41,15 +41,28 @@ export async function queryWorld(options: { readonly key?: string; readonly arch
   const project = await startProject({ log, store, logger: silent })
   const errors: string[] = []
   const app = queryApp({
-    store, log, blobs, project, archive: options.archive ?? NO_ARCHIVE, datasets: {} as Datasets,
-    logger: (level, what, fields) => level === 'error' && errors.push(`${what}: ${String(fields?.['error'])}`), clock: () => NOW, publicUrl: PUBLIC_URL, key: options.key,
+    store,
+    log,
+    blobs,
+    project,
+    archive: options.archive ?? NO_ARCHIVE,
+    datasets: {} as Datasets,
+    logger: (level, what, fields) => level === 'error' && errors.push(`${what}: ${String(fields?.['error'])}`),
+    clock: () => NOW,
+    publicUrl: PUBLIC_URL,
+    key: options.key,
   })
-  const send = async (...events: readonly (readonly [EventType, Record<string, unknown>, string?])[]): Promise<string> => {
-    const appended: Offsets = await log.append(events.map(([type, data, time]) => recordOf({ type, data, time: time ?? '2026-01-01T00:00:00Z' })))
+  const send = async (
+    ...events: readonly (readonly [EventType, Record<string, unknown>, string?])[]
+  ): Promise<string> => {
+    const appended: Offsets = await log.append(
+      events.map(([type, data, time]) => recordOf({ type, data, time: time ?? '2026-01-01T00:00:00Z' })),
+    )
     await project.waitFor(appended, 10_000)
     return formatPosition(log.id, appended)
   }
-  const request = async (path: string, init?: RequestInit): Promise<Response> => app.request(`http://127.0.0.1${path}`, init)
+  const request = async (path: string, init?: RequestInit): Promise<Response> =>
+    app.request(`http://127.0.0.1${path}`, init)
   const get = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const response = await request(path, init)
     if (response.status === 500) throw new Error(`${path}: ${errors.join('; ')}`)
@@ -82,12 +95,26 @@ function closed(schema: unknown): unknown {
 
 const checks = describedRoutes().flatMap((route) =>
   route.answers.flatMap((answer) =>
-    answer.schema === undefined ? [] : [{ method: route.method, status: answer.status, pattern: new RegExp(`^${route.path.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`), check: Compile(closed(answer.schema) as typeof answer.schema) }],
+    answer.schema === undefined
+      ? []
+      : [
+          {
+            method: route.method,
+            status: answer.status,
+            pattern: new RegExp(`^${route.path.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`),
+            check: Compile(closed(answer.schema) as typeof answer.schema),
+          },
+        ],
   ),
 )
 
 function checkAnswer(method: string, path: string, status: number, body: unknown): void {
-  const found = checks.find((one) => one.method === method && one.status === status && one.pattern.test(path.split('?')[0] ?? ''))
+  const found = checks.find(
+    (one) => one.method === method && one.status === status && one.pattern.test(path.split('?')[0] ?? ''),
+  )
   if (found === undefined) return
-  if (!found.check.Check(body)) throw new Error(`${method} ${path} answered what it does not declare: ${JSON.stringify(found.check.Errors(body)).slice(0, 600)}\n${JSON.stringify(body).slice(0, 1500)}`)
+  if (!found.check.Check(body))
+    throw new Error(
+      `${method} ${path} answered what it does not declare: ${JSON.stringify(found.check.Errors(body)).slice(0, 600)}\n${JSON.stringify(body).slice(0, 1500)}`,
+    )
 }

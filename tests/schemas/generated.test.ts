@@ -21,7 +21,10 @@ describe('released versions', () => {
   })
 
   test.each([
-    ['a field that became needed', { data: Type.Object({ ...EVENTS['run.finished'].data.properties, extra: Type.String() }) }],
+    [
+      'a field that became needed',
+      { data: Type.Object({ ...EVENTS['run.finished'].data.properties, extra: Type.String() }) },
+    ],
     ['another natural key', { key: ['run_id', 'status'] }],
     ['another field to partition by', { partitionBy: 'status' }],
     ['a default', { defaults: { status: 'completed' } }],
@@ -31,7 +34,10 @@ describe('released versions', () => {
   })
 
   test('may be told of in better words', () => {
-    const worded = { ...EVENTS['run.finished'], data: Type.Object(EVENTS['run.finished'].data.properties, { description: 'In better words.' }) }
+    const worded = {
+      ...EVENTS['run.finished'],
+      data: Type.Object(EVENTS['run.finished'].data.properties, { description: 'In better words.' }),
+    }
     expect(frozenHash(worded)).toBe(currentHashes()['run.finished/1'])
   })
 
