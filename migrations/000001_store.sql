@@ -19,7 +19,7 @@ create table runs (
   "resumed_at_train_step" bigint,
   "reward_version" text,
   "correct_threshold" double precision,
-  "group_size" integer,
+  "group_size" bigint,
   "status" text,
   "n_duplicates" bigint not null,
   "n_conflicts" bigint not null,
@@ -95,8 +95,8 @@ create table images (
   "stored_hash" text,
   "media_type" text not null,
   "bytes" bigint not null,
-  "width" integer,
-  "height" integer,
+  "width" bigint,
+  "height" bigint,
   "role" text,
   "parent_image_id" text,
   "stored" boolean not null,
@@ -115,18 +115,18 @@ create table trajectories (
   "started_at" text,
   "item_id" text,
   "group_id" text,
-  "group_size" integer,
-  "rollout_index" integer,
+  "group_size" bigint,
+  "rollout_index" bigint,
   "policy_version" bigint,
   "train_step" bigint,
-  "substep" integer,
+  "substep" bigint,
   "actor_model" text,
   "finished_offset" bigint,
   "finished_hash" text,
   "finished_at" text,
   "status" text,
   "end_reason" text,
-  "n_steps" integer,
+  "n_steps" bigint,
   "n_steps_seen" integer not null,
   "step_index_max" bigint,
   "n_tool_calls" integer not null,
@@ -180,7 +180,7 @@ create table scores (
 create table trainings (
   "trajectory_id" text not null,
   "train_step" bigint not null,
-  "substep" integer not null,
+  "substep" bigint not null,
   "offset" bigint not null,
   "content_hash" text not null,
   "run_id" text not null,
@@ -210,7 +210,7 @@ create table annotations (
 create table metrics (
   "run_id" text not null,
   "train_step" bigint not null,
-  "substep" integer not null,
+  "substep" bigint not null,
   "name" text not null,
   "offset" bigint not null,
   "content_hash" text not null,
@@ -298,6 +298,8 @@ create index trajectories_by_group on trajectories (run_id, group_id);
 create index trajectories_by_item on trajectories (item_id, policy_version);
 -- What changed since the last cut of the lake.
 create index trajectories_by_lake_offset on trajectories (partition, lake_offset);
+create index runs_by_change on runs (partition, last_offset);
+create index images_by_change on images (partition, last_offset);
 -- Conflicts are listed as gaps and misrouted records counted by run; duplicates, of which there may be many, stay out of it.
 create index verdicts_seldom on verdicts (verdict, partition, "offset") where verdict in ('conflict', 'misrouted');
 create index quarantine_by_state on quarantine (state, seen_at);

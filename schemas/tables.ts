@@ -24,7 +24,7 @@ const PROJECTION_TABLES = {
       kind: nullable(text('expert_synthesis, sft, rl or eval.')), algorithm: nullable(text('The algorithm.')), base_model: nullable(text('The base model.')),
       parent_run_id: nullable(text('The run that it resumes.')), resumed_at_train_step: nullable(bigint('The train step of the parent at which it began.')),
       reward_version: nullable(text('The reward version that reads use.')), correct_threshold: nullable(double('The reward from which a trajectory is correct.')),
-      group_size: nullable(integer('How many rollouts a group is meant to have.')), status: nullable(text('How it ended.')),
+      group_size: nullable(bigint('How many rollouts a group is meant to have.')), status: nullable(text('How it ended.')),
       n_duplicates: bigint('Events of the run itself that came again.'), n_conflicts: bigint('Events of the run itself that came again with other content.'),
     },
   },
@@ -70,7 +70,7 @@ const PROJECTION_TABLES = {
     columns: {
       image_id: text('The SHA-256 of the bytes.'), partition, first_offset: firstOffset, last_offset: lastOffset,
       registered_hash: nullable(contentHash), stored_hash: nullable(contentHash), media_type: text('The media type.'), bytes: bigint('Size in bytes.'),
-      width: nullable(integer('Width in pixels.')), height: nullable(integer('Height in pixels.')), role: nullable(text('What it is.')), parent_image_id: nullable(text('The image it was made from.')),
+      width: nullable(bigint('Width in pixels.')), height: nullable(bigint('Height in pixels.')), role: nullable(text('What it is.')), parent_image_id: nullable(text('The image it was made from.')),
       stored: flag('Whether the bytes are held.'),
     },
   },
@@ -80,12 +80,12 @@ const PROJECTION_TABLES = {
     columns: {
       trajectory_id: trajectoryId, partition, first_offset: firstOffset, last_offset: lastOffset, run_id: nullable(runId),
       started_offset: nullable(bigint('The offset of trajectory.started.')), started_hash: nullable(contentHash), started_at: nullable(text('When it started.')),
-      item_id: nullable(text('The item.')), group_id: nullable(text('The group.')), group_size: nullable(integer('The size the group is meant to have.')),
-      rollout_index: nullable(integer('The place in the group.')), policy_version: nullable(bigint('The policy version.')), train_step: nullable(bigint('The train step.')),
-      substep: nullable(integer('The step inside the train step.')), actor_model: nullable(text('The model that acts.')),
+      item_id: nullable(text('The item.')), group_id: nullable(text('The group.')), group_size: nullable(bigint('The size the group is meant to have.')),
+      rollout_index: nullable(bigint('The place in the group.')), policy_version: nullable(bigint('The policy version.')), train_step: nullable(bigint('The train step.')),
+      substep: nullable(bigint('The step inside the train step.')), actor_model: nullable(text('The model that acts.')),
       finished_offset: nullable(bigint('The offset of trajectory.finished.')), finished_hash: nullable(contentHash), finished_at: nullable(text('When it finished.')),
       status: nullable(text('completed, truncated, aborted or infra_error.')), end_reason: nullable(text('Why it ended.')),
-      n_steps: nullable(integer('How many steps trajectory.finished says there are.')), n_steps_seen: integer('How many distinct steps are here.'), step_index_max: nullable(bigint('The highest step index here.')),
+      n_steps: nullable(bigint('How many steps trajectory.finished says there are.')), n_steps_seen: integer('How many distinct steps are here.'), step_index_max: nullable(bigint('The highest step index here.')),
       n_tool_calls: integer('Tool calls.'), n_invalid_tool_calls: integer('Tool calls that were not valid.'), tools: json('How often each tool was called, by name.'), error_codes: json('How often each error code was set, by code.'),
       prompt_tokens: nullable(bigint('Tokens of the prompt, as the finish says.')), response_tokens: nullable(bigint('Tokens written, as the finish says.')), obs_tokens: nullable(bigint('Tokens observed, as the finish says.')),
       step_prompt_tokens_max: nullable(bigint('The longest prompt of a step, in tokens.')), step_completion_tokens: bigint('Tokens written, added over steps.'), step_obs_tokens: bigint('Tokens observed, added over steps.'),
@@ -113,7 +113,7 @@ const PROJECTION_TABLES = {
     meaning: 'What a trainer did with a trajectory.',
     key: ['trajectory_id', 'train_step', 'substep'],
     columns: {
-      trajectory_id: trajectoryId, train_step: bigint('The train step.'), substep: integer('The step inside it.'), offset: place, content_hash: contentHash, run_id: runId,
+      trajectory_id: trajectoryId, train_step: bigint('The train step.'), substep: bigint('The step inside it.'), offset: place, content_hash: contentHash, run_id: runId,
       policy_version: bigint('The version that was trained.'), kept: nullable(flag('Whether it was used.')), drop_reason: nullable(text('Why not.')), advantage: nullable(double('The advantage of the trainer.')),
     },
   },
@@ -128,7 +128,7 @@ const PROJECTION_TABLES = {
   metrics: {
     meaning: 'Numbers that trainers logged.',
     key: ['run_id', 'train_step', 'substep', 'name'],
-    columns: { run_id: runId, train_step: bigint('The train step.'), substep: integer('The step inside it.'), name: text('The name.'), offset: place, content_hash: contentHash, value: double('The value.') },
+    columns: { run_id: runId, train_step: bigint('The train step.'), substep: bigint('The step inside it.'), name: text('The name.'), offset: place, content_hash: contentHash, value: double('The value.') },
   },
   verdicts: {
     meaning: 'Records that were not accepted, and why. A record without a row here was accepted.',

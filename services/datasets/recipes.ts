@@ -44,7 +44,7 @@ export const RECIPES = {
     description: 'One row a trajectory, without its messages.',
     columns: {
       reward_version: 'VARCHAR', parts: 'VARCHAR', answer_match: 'BOOLEAN', format_ok: 'BOOLEAN', end_reason: 'VARCHAR',
-      dataset: 'VARCHAR', family: 'VARCHAR', split: 'VARCHAR', group_size: 'INTEGER', rollout_index: 'INTEGER', substep: 'INTEGER',
+      dataset: 'VARCHAR', family: 'VARCHAR', split: 'VARCHAR', group_size: 'BIGINT', rollout_index: 'BIGINT', substep: 'BIGINT',
       actor_model: 'VARCHAR', n_steps: 'BIGINT', n_tool_calls: 'BIGINT', n_invalid_tool_calls: 'BIGINT', prompt_tokens: 'BIGINT',
       response_tokens: 'BIGINT', obs_tokens: 'BIGINT', prediction_raw: 'VARCHAR', prediction_norm: 'VARCHAR', advantage: 'DOUBLE',
       started_at: 'TIMESTAMPTZ', finished_at: 'TIMESTAMPTZ',

@@ -42,8 +42,8 @@ export function unfinishedStatements(files: LakeFiles): string[] {
       FROM ${raw} e JOIN unfinished u ON u."partition" = e."partition" AND u."offset" = e."offset"
     )
     SELECT trajectory_id, data ->> '$.item_id' AS item_id, data ->> '$.group_id' AS group_id, TRY_CAST(data ->> '$.policy_version' AS BIGINT) AS policy_version,
-      TRY_CAST(data ->> '$.train_step' AS BIGINT) AS train_step, TRY_CAST(data ->> '$.group_size' AS INTEGER) AS group_size,
-      TRY_CAST(data ->> '$.rollout_index' AS INTEGER) AS rollout_index, coalesce(TRY_CAST(data ->> '$.substep' AS INTEGER), 0) AS substep,
+      TRY_CAST(data ->> '$.train_step' AS BIGINT) AS train_step, TRY_CAST(data ->> '$.group_size' AS BIGINT) AS group_size,
+      TRY_CAST(data ->> '$.rollout_index' AS BIGINT) AS rollout_index, coalesce(TRY_CAST(data ->> '$.substep' AS BIGINT), 0) AS substep,
       data ->> '$.actor_model' AS actor_model, ${PROMPT} AS prompt, CAST(data -> '$.tools' AS VARCHAR) AS tools
     FROM starts`,
     `ALTER TABLE unfinished_starts ADD COLUMN image_ids VARCHAR[]`,

@@ -64,8 +64,14 @@ export class PartitionFold {
 
   async #read(fromOffset: number): Promise<LogRecord[]> {
     const { log, history, partition } = this.#options
-    if (history !== undefined && fromOffset < ((await log.bounds())[partition]?.start ?? 0)) return history(partition, fromOffset)
-    return log.read(partition, fromOffset, BATCH)
+    if (history === undefined) return log.read(partition, fromOffset, BATCH)
+    if (fromOffset < ((await log.bounds())[partition]?.start ?? 0)) return history(partition, fromOffset)
+    const records = await log.read(partition, fromOffset, BATCH)
+    const next = records[0]?.offset ?? fromOffset
+    if (next === fromOffset) return records
+    // A log that was continued after the lake has a hole where it lost records; the lake has some of them.
+    const lost = (await history(partition, fromOffset)).filter((record) => record.offset < next)
+    return lost.length > 0 ? lost : records
   }
 
   async #judge(records: readonly LogRecord[]): Promise<Judged[]> {

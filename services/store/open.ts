@@ -3,10 +3,10 @@ import type { Logger } from '#services/logger.ts'
 import type { Store } from './store.ts'
 
 /** Where a store lies. */
-export interface StorePlace {
-  readonly kind: 'pglite'
-  readonly folder: string
-}
+export type StorePlace =
+  | { readonly kind: 'pglite'; readonly folder: string }
+  /** `postgres://…` or `postgresql://…` */
+  | { readonly kind: 'postgres'; readonly url: string }
 
 export interface StoreOptions {
   readonly logger: Logger
@@ -15,8 +15,12 @@ export interface StoreOptions {
   readonly onDoubt: (reason: string) => void
 }
 
-/** Opens the store. Throws what the adapter throws: `store_in_use`, `newer_data`. */
+/** Opens the store. Throws what the adapter throws: `store_in_use`, `newer_data`, `unavailable`. */
 export async function openStore(place: StorePlace, options: StoreOptions): Promise<Store> {
+  if (place.kind === 'postgres') {
+    const { postgresStore } = await import('./postgres.ts')
+    return postgresStore({ url: place.url, logger: options.logger })
+  }
   const { pgliteStore } = await import('./pglite.ts')
   return pgliteStore({ folder: place.folder, ...options })
 }

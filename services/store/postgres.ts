@@ -39,7 +39,7 @@ export async function postgresStore(options: PostgresOptions): Promise<Store> {
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: connections }) })
   return {
     db,
-    transaction: (work) => inTransaction(connections, work),
+    transaction: (work) => inTransaction(connections, poolMax, work),
     close: async () => {
       await db.destroy()
       // Kysely has a pool only once it was asked something.
@@ -59,10 +59,10 @@ async function migrateWithoutHaste(options: ConstructorParameters<typeof Connect
 
 /**
  * One transaction on one connection. A connection of the pool may have died since it was last used; where that shows
- * before `work` began, another one is taken.
+ * before `work` began, another one is taken, as long as the pool may hold dead ones.
  */
-async function inTransaction<Result>(connections: Connections, work: (transaction: StoreTransaction) => Promise<Result>): Promise<Result> {
-  for (;;) {
+async function inTransaction<Result>(connections: Connections, poolMax: number, work: (transaction: StoreTransaction) => Promise<Result>): Promise<Result> {
+  for (let dead = 0; ; dead++) {
     const lease = await connections.connect()
     let hasBegun = false
     try {
@@ -74,7 +74,7 @@ async function inTransaction<Result>(connections: Connections, work: (transactio
           return work({ db: transaction, copyIn: (table, columns, rows) => copyIn(lease, table, columns, rows) })
         })
     } catch (error) {
-      if (hasBegun || !lease.isLost) throw error
+      if (hasBegun || !lease.isLost || dead === poolMax) throw error
     }
   }
 }
