@@ -21,8 +21,6 @@ export interface PartitionOptions {
   readonly partition: number
   readonly log: Log
   readonly store: Store
-  /** Reads what the log no longer holds; without it the fold stops with `corrupt` at such a place. */
-  readonly history?: ((partition: number, fromOffset: number) => Promise<LogRecord[]>) | undefined
 }
 
 export class PartitionFold {
@@ -50,7 +48,7 @@ export class PartitionFold {
   /** Folds the next batch. Returns the next offset and how many records and bytes it took (none at the end of the log). */
   async step(): Promise<{ nextOffset: number; records: number; bytes: number }> {
     const cursor = this.#cursor ?? (await this.seek())
-    const records = await this.#read(cursor.nextOffset)
+    const records = await this.#options.log.read(this.partition, cursor.nextOffset, BATCH)
     const last = records.at(-1)
     if (last === undefined) return { nextOffset: cursor.nextOffset, records: 0, bytes: 0 }
     try {
@@ -60,18 +58,6 @@ export class PartitionFold {
       throw error
     }
     return { nextOffset: last.offset + 1, records: records.length, bytes: records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0) }
-  }
-
-  async #read(fromOffset: number): Promise<LogRecord[]> {
-    const { log, history, partition } = this.#options
-    if (history === undefined) return log.read(partition, fromOffset, BATCH)
-    if (fromOffset < ((await log.bounds())[partition]?.start ?? 0)) return history(partition, fromOffset)
-    const records = await log.read(partition, fromOffset, BATCH)
-    const next = records[0]?.offset ?? fromOffset
-    if (next === fromOffset) return records
-    // A log that was continued after the lake has a hole where it lost records; the lake has some of them.
-    const lost = (await history(partition, fromOffset)).filter((record) => record.offset < next)
-    return lost.length > 0 ? lost : records
   }
 
   async #judge(records: readonly LogRecord[]): Promise<Judged[]> {

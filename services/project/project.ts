@@ -1,6 +1,6 @@
 /** project: the only judge. Follows the log, folds every partition, and tells readers how far the rows go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Log, LogRecord } from '#services/log/log.ts'
+import type { Log } from '#services/log/log.ts'
 import { type Logger, errorText } from '#services/logger.ts'
 import { type Offsets, includes } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
@@ -18,8 +18,6 @@ export interface ProjectOptions {
   readonly log: Log
   readonly store: Store
   readonly logger: Logger
-  /** Reads records that the log no longer holds from the lake. */
-  readonly history?: (partition: number, fromOffset: number) => Promise<LogRecord[]>
   /** Called while everything is folded again because the rows were in doubt, and once at its end. */
   readonly onRebuild?: (progress: RebuildProgress) => void
   /** Why the store was emptied before it came here, where it was (its files could not be trusted). */

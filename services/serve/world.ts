@@ -10,6 +10,7 @@ import { sqlText } from '#services/lake/engine.ts'
 import { lakeRecords, lakeRecordsFrom } from '#services/lake/history.ts'
 import { openLake, type Lake } from '#services/lake/lake.ts'
 import type { Log } from '#services/log/log.ts'
+import { withHistory } from '#services/log/with-history.ts'
 import type { Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { startProject, type Project } from '#services/project/project.ts'
@@ -87,9 +88,9 @@ async function wired(
   const lake = await openLake({ scratchDir: join(scratchDir, 'datasets'), logger, ...DATASETS })
   opened.push(() => lake.close())
   const reader = { db: store.db, blobs, lake }
-  const history: NonNullable<Parameters<typeof startProject>[0]['history']> = (partition, fromOffset) =>
-    lakeRecordsFrom(reader, partition, fromOffset, HISTORY)
-  const project = await startProject({ log, store, logger, history, onRebuild, doubt })
+  // What the log has lost the lake may still have.
+  const whole = withHistory(log, (partition, fromOffset) => lakeRecordsFrom(reader, partition, fromOffset, HISTORY))
+  const project = await startProject({ log: whole, store, logger, onRebuild, doubt })
   opened.push(() => project.stop())
   const archive = await startArchive({
     log,
@@ -114,7 +115,7 @@ async function wired(
     scratchDir: builtDir,
   })
   opened.push(() => made.close())
-  const source = verifySource({ log, store, blobs, lake, archive })
+  const source = verifySource({ log: whole, store, blobs, lake, archive })
   const app = queryApp({
     store,
     log,

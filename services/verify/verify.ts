@@ -18,6 +18,7 @@ import { compareTotals } from './totals.ts'
 
 /** What verify looks at. */
 export interface VerifySource {
+  /** The log, whole: what it no longer holds is read from the lake (`withHistory`). */
   readonly log: Log
   readonly store: Store
   readonly blobs: Blobs
@@ -108,10 +109,7 @@ class Verification {
   async partition(partition: number, start: number, end: number, query: LakeQuery): Promise<void> {
     const { log, store, blobs } = this.#source
     await compareEvents(log, query, partition, start, end, this.differences)
-    if (start > 0) {
-      this.notes.push(`the log of partition ${partition} begins at ${start}: its rows below that are compared with the lake's events only`)
-      return
-    }
+    if (start > 0) this.notes.push(`the log of partition ${partition} begins at ${start}: what lies below was read from the lake's events`)
     const facts = emptyFacts()
     const totals: Changes[] = []
     const slices = slicesOf(end)

@@ -9,10 +9,11 @@ import { emptyStore } from '#services/project/doubt.ts'
 import { PartitionFold } from '#services/project/partition.ts'
 import { startProject } from '#services/project/project.ts'
 import { pgliteStore } from '#services/store/pglite.ts'
+import { postgresStore } from '#services/store/postgres.ts'
 import type { Store } from '#services/store/store.ts'
 import { garbage, history, recordOf } from '#tests/support/histories.ts'
 import { memoryLog } from '#tests/support/memory-log.ts'
-import { postgresStoreForTests, type RealPostgres, realPostgres } from '#tests/support/real-postgres.ts'
+import { type RealPostgres, realPostgres } from '#tests/support/real-postgres.ts'
 
 let store: Store
 let postgres: RealPostgres
@@ -20,7 +21,7 @@ let stores: { readonly pglite: Store; readonly postgres: Store }
 beforeAll(async () => {
   postgres = await realPostgres()
   store = await pgliteStore({ clock: () => new Date(), logger: silent })
-  stores = { pglite: store, postgres: await postgresStoreForTests(postgres.url('postgres')) }
+  stores = { pglite: store, postgres: await postgresStore({ url: postgres.url('postgres'), logger: silent }) }
 }, 120_000)
 afterAll(async () => {
   await stores.pglite.close()
