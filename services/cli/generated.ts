@@ -7,9 +7,9 @@ import type { EventDefinition } from '#schemas/events/define.ts'
 import { eventsDocument, plainSchema } from '#schemas/event-schemas.ts'
 import { PROBLEMS } from '#schemas/problems.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
-import { datasetRoutes } from '#services/query/dataset-routes.ts'
-import { openApiDocument } from '#services/query/openapi.ts'
-import { describedRoutes } from '#services/query/routes.ts'
+import { datasetRoutes } from '#services/query/routes/dataset-routes.ts'
+import { openApiDocument } from '#services/query/docs/openapi.ts'
+import { describedRoutes } from '#services/query/routes/routes.ts'
 
 /** The server that the document in the repository names: the default of one that was just started. */
 const DEFAULT_URL = 'http://127.0.0.1:7070'

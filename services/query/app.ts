@@ -5,14 +5,14 @@ import { nearest } from '#services/core/nearest.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
 import { errorText } from '#services/logger.ts'
 import { Problem, asProblem, problemBody } from '#services/problem.ts'
-import { datasetRoutes } from './dataset-routes.ts'
+import { datasetRoutes } from '#services/query/routes/dataset-routes.ts'
 import type { QueryDeps } from './deps.ts'
-import { docsPage } from './docs-page.ts'
+import { docsPage } from '#services/query/docs/docs-page.ts'
 import { metricsText } from './metrics.ts'
-import { openApiDocument } from './openapi.ts'
+import { openApiDocument } from '#services/query/docs/openapi.ts'
 import { RequestCounts } from './requests.ts'
 import { type Route, route } from './route.ts'
-import { describedRoutes, servedRoutes } from './routes.ts'
+import { describedRoutes, servedRoutes } from '#services/query/routes/routes.ts'
 
 /** The app, in which each request knows its route. */
 type App = Hono<{ Variables: { route: string } }>

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { asProblem, problemBody } from '#services/problem.ts'
 import { silent } from '#services/logger.ts'
-import { datasetRoutes, type DatasetRoutesOptions } from '#services/query/dataset-routes.ts'
+import { datasetRoutes, type DatasetRoutesOptions } from '#services/query/routes/dataset-routes.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
 import type { SmallLake } from './small-lake.ts'
 

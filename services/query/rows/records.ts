@@ -1,7 +1,7 @@
 /** Bodies: records of the log by place; from the lake's table of events where the log no longer holds them. */
 import { type ReadEvent, type Unreadable, readEvent } from '#services/core/event-reader.ts'
 import { instantFromMs } from '#services/core/instant.ts'
-import type { QueryDeps } from './deps.ts'
+import type { QueryDeps } from '#services/query/deps.ts'
 
 /** A place in the log. */
 export interface Place {

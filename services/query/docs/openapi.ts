@@ -6,8 +6,8 @@ import * as answers from '#schemas/http.ts'
 import * as operations from '#schemas/http-operations.ts'
 import { Message } from '#schemas/messages.ts'
 import { PROBLEMS, type ProblemCode } from '#schemas/problems.ts'
-import { openApiParameters } from './parameters.ts'
-import type { Route, RouteAnswer } from './route.ts'
+import { openApiParameters } from '#services/query/parameters.ts'
+import type { Route, RouteAnswer } from '#services/query/route.ts'
 
 export type Json = Record<string, unknown>
 

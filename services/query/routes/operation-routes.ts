@@ -2,9 +2,9 @@
 import { Health, PositionAnswer, Readiness } from '#schemas/http-operations.ts'
 import { type Offsets, formatOffsets, formatPosition } from '#services/position.ts'
 import { PROBLEMS } from '#schemas/problems.ts'
-import type { QueryDeps } from './deps.ts'
-import { jsonAnswer, reading } from './reading.ts'
-import { READ_PARAMETERS, type Route, route } from './route.ts'
+import type { QueryDeps } from '#services/query/deps.ts'
+import { jsonAnswer, reading } from '#services/query/reading.ts'
+import { READ_PARAMETERS, type Route, route } from '#services/query/route.ts'
 
 const tag = 'Operations'
 /** Reads count as behind when this many records wait to be folded: about a second of full load. */

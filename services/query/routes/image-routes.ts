@@ -1,9 +1,9 @@
 /** /v1/images/{sha256}: bytes by their hash. They are put by the ingest program; here they are read. */
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { Problem } from '#services/problem.ts'
-import { byteAnswer } from './byte-answer.ts'
-import { type Route, READ_PARAMETERS, route } from './route.ts'
-import { reached } from './reading.ts'
+import { byteAnswer } from '#services/query/bytes/byte-answer.ts'
+import { type Route, READ_PARAMETERS, route } from '#services/query/route.ts'
+import { reached } from '#services/query/reading.ts'
 
 const HASH = /^[0-9a-f]{64}$/
 

@@ -3,7 +3,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
 import type { Advantage } from '#services/core/advantage.ts'
 import { type Candidate, type GroupSummary, summariseGroup } from '#services/core/group.ts'
-import { anyReal } from './reading.ts'
+import { anyReal } from '#services/query/reading.ts'
 import { type TrajectoryFilters, allOf, conditions, scoredTrajectories } from './scored.ts'
 
 /** A trajectory as its group needs it. */

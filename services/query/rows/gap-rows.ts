@@ -2,9 +2,9 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type GAP_KINDS } from '#schemas/http-operations.ts'
 import type { Database } from '#schemas/tables.ts'
-import type { KeyPart } from './cursor.ts'
+import type { KeyPart } from '#services/query/cursor.ts'
 import { type GroupKey, loadGroups } from './group-rows.ts'
-import { asNumber } from './reading.ts'
+import { asNumber } from '#services/query/reading.ts'
 import { scoredTrajectories } from './scored.ts'
 import { holes, missingSteps } from './trajectory-rows.ts'
 

@@ -1,7 +1,7 @@
 /** The rows of /v1/trajectories: what the store knows of a trajectory, with its score. */
 import { type Kysely, sql } from 'kysely'
 import type { Database, Row } from '#schemas/tables.ts'
-import { anyReal } from './reading.ts'
+import { anyReal } from '#services/query/reading.ts'
 import { type JoinedScore, scoredTrajectories } from './scored.ts'
 
 /** A trajectory of the store with its joined score. */

@@ -2,12 +2,12 @@
 import { sql } from 'kysely'
 import Type from 'typebox'
 import type { Offsets } from '#services/position.ts'
-import { formatCursor, parseCursor } from './cursor.ts'
-import type { QueryDeps } from './deps.ts'
-import { position, text } from './parameters.ts'
-import { asNumber, readJson } from './reading.ts'
-import { bodies } from './records.ts'
-import { READ_PARAMETERS, route, type Route } from './route.ts'
+import { formatCursor, parseCursor } from '#services/query/cursor.ts'
+import type { QueryDeps } from '#services/query/deps.ts'
+import { position, text } from '#services/query/parameters.ts'
+import { asNumber, readJson } from '#services/query/reading.ts'
+import { bodies } from '#services/query/rows/records.ts'
+import { READ_PARAMETERS, route, type Route } from '#services/query/route.ts'
 
 const LIST = 'verdicts'
 /** With a source the records themselves are looked at, so a call looks at this many and says where to go on. */

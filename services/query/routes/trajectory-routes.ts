@@ -1,12 +1,12 @@
 /** /v1/trajectories: the list, one whole, and its steps in pages. */
 import { type RawBuilder, sql } from 'kysely'
 import { Step, TrajectoryRow, TrajectoryWhole, listOf } from '#schemas/http.ts'
-import { LIST_PARAMETERS, formatCursor, page, parseCursor } from './cursor.ts'
-import { text } from './parameters.ts'
-import { jsonAnswer, positionHeaders, reached, readJson, reading } from './reading.ts'
-import { READ_PARAMETERS, type Route, route } from './route.ts'
-import { TRAJECTORY_FILTERS, allOf, conditions } from './scored.ts'
-import { type ScoredRow, trajectoryRow, wholeRows } from './trajectory-rows.ts'
+import { LIST_PARAMETERS, formatCursor, page, parseCursor } from '#services/query/cursor.ts'
+import { text } from '#services/query/parameters.ts'
+import { jsonAnswer, positionHeaders, reached, readJson, reading } from '#services/query/reading.ts'
+import { READ_PARAMETERS, type Route, route } from '#services/query/route.ts'
+import { TRAJECTORY_FILTERS, allOf, conditions } from '#services/query/rows/scored.ts'
+import { type ScoredRow, trajectoryRow, wholeRows } from '#services/query/rows/trajectory-rows.ts'
 import {
   findTrajectory,
   stepAnswer,
@@ -14,7 +14,7 @@ import {
   stepPlaces,
   trajectoryFacts,
   trajectoryText,
-} from './trajectory-whole.ts'
+} from '#services/query/rows/trajectory-whole.ts'
 
 /** Longer trajectories are streamed instead of being put together first. */
 const STEPS_AT_ONCE_MAX = 128

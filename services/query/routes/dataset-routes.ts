@@ -8,11 +8,11 @@ import { FORMAT_NAMES, FORMATS, KEY_COLUMNS, RECIPE_NAMES, RECIPES, SHAPES } fro
 import { canonicalQuery, datasetPath, type PinnedRequest } from '#services/datasets/request.ts'
 import { parseOffsets } from '#services/position.ts'
 import { Problem, problemBody } from '#services/problem.ts'
-import { DATASET_PARAMETERS, datasetRequest } from './dataset-parameters.ts'
-import { datasetReply } from './dataset-reply.ts'
-import type { QueryDeps } from './deps.ts'
-import { jsonAnswer, wanted } from './reading.ts'
-import { route, type Call, type Route } from './route.ts'
+import { DATASET_PARAMETERS, datasetRequest } from '#services/query/dataset-parameters.ts'
+import { datasetReply } from '#services/query/bytes/dataset-reply.ts'
+import type { QueryDeps } from '#services/query/deps.ts'
+import { jsonAnswer, wanted } from '#services/query/reading.ts'
+import { route, type Call, type Route } from '#services/query/route.ts'
 
 export interface DatasetRoutesOptions {
   /** How long a request may wait for its build; DuckDB and others give up when the first byte takes 30 s. */

@@ -14,7 +14,7 @@ import {
   real,
   text,
   word,
-} from './parameters.ts'
+} from '#services/query/parameters.ts'
 
 /** Filters on trajectories. */
 export const TRAJECTORY_FILTERS = {

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { flag, json, list, object, text } from '#schemas/fields.ts'
 import { asProblem, Problem, problemBody } from '#services/problem.ts'
 import type { VerifyReport } from '#services/verify/report.ts'
-import { route, type Route } from './route.ts'
+import { route, type Route } from '#services/query/route.ts'
 
 /** A comparison that takes longer is answered in pieces, so that nobody on the way takes the silence for a failure. */
 const QUIET_MS_MAX = 15_000

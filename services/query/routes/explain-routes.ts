@@ -8,10 +8,10 @@ import type { EventType } from '#schemas/events.ts'
 import { naturalKey } from '#services/core/identity.ts'
 import { parseOffsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
-import type { QueryDeps } from './deps.ts'
-import { reading, jsonAnswer } from './reading.ts'
-import { bodies } from './records.ts'
-import { READ_PARAMETERS, route, type Route } from './route.ts'
+import type { QueryDeps } from '#services/query/deps.ts'
+import { reading, jsonAnswer } from '#services/query/reading.ts'
+import { bodies } from '#services/query/rows/records.ts'
+import { READ_PARAMETERS, route, type Route } from '#services/query/route.ts'
 
 /** Raw bytes are shown up to here. */
 const RAW_CHARACTERS_MAX = 2_000

@@ -2,8 +2,8 @@
 import Type from 'typebox'
 import { integer, json, list, object, text } from '#schemas/fields.ts'
 import { Envelope } from '#schemas/envelope.ts'
-import { flag as flagParameter } from './parameters.ts'
-import { type Route, route } from './route.ts'
+import { flag as flagParameter } from '#services/query/parameters.ts'
+import { type Route, route } from '#services/query/route.ts'
 
 const tag = 'Ingest'
 
