@@ -92,7 +92,7 @@ export class PartitionFold {
 async function forwardStrays(log: Log, batch: readonly Judged[], records: readonly LogRecord[]): Promise<void> {
   const strays = batch.flatMap((judged, index) => {
     const value = records[index]?.value
-    return judged.readable === 'elsewhere' && value != null ? [{ key: judged.partitionKey, headers: records[index]?.headers ?? {}, value }] : []
+    return judged.readable === 'elsewhere' && value !== null && value !== undefined ? [{ key: judged.partitionKey, headers: records[index]?.headers ?? {}, value }] : []
   })
   if (strays.length > 0) await log.append(strays)
 }

@@ -79,6 +79,7 @@ async function fromPglite(pglite: PGlite, whenClosed: () => void): Promise<Store
   }
   const db = new Kysely<Database>({ dialect: new PGliteDialect({ pglite: watched as unknown as PGlite }) })
   await migrate(db, await readMigrations())
+  let isClosed = false
   return {
     db,
     transaction: (work) =>
@@ -96,6 +97,8 @@ async function fromPglite(pglite: PGlite, whenClosed: () => void): Promise<Store
           }),
         ),
     close: async () => {
+      if (isClosed) return
+      isClosed = true
       await db.destroy()
       whenClosed()
     },

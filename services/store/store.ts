@@ -1,12 +1,12 @@
 /** The store port: where projected rows are kept. Kysely over a Postgres dialect, plus one bulk path. */
 import type { Kysely, Transaction } from 'kysely'
-import type { Database } from '#schemas/tables.ts'
+import type { Database, TableName } from '#schemas/tables.ts'
 
 /** One transaction: everything in it commits together or not at all. */
 export interface StoreTransaction {
   readonly db: Transaction<Database>
   /** Adds many rows that are known to be new, by COPY. Throws where a key is there already. */
-  copyIn<Table extends keyof Database & string>(table: Table, columns: readonly string[], rows: Iterable<readonly CopyValue[]>): Promise<void>
+  copyIn<Table extends TableName>(table: Table, columns: readonly string[], rows: Iterable<readonly CopyValue[]>): Promise<void>
 }
 
 /** A value for COPY: null, a number, a flag or text (JSON and instants as text). */

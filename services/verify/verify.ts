@@ -77,9 +77,10 @@ class Verification {
 
   /** Compares every file of the snapshot with its hash, and gives a query over those that are whole. */
   async files(snapshotId: number): Promise<LakeQuery> {
-    const { blobs, filesAt, query } = this.#source
+    const source = this.#source
+    const { blobs } = source
     const whole = new Map<string, string[]>()
-    const files = await filesAt(snapshotId)
+    const files = await source.filesAt(snapshotId)
     for (const [index, file] of files.entries()) {
       this.#progress({ what: 'files', part: index + 1, of: files.length })
       if (!(await compareObject(blobs, 'file', file.path, file, this.differences))) continue
@@ -87,7 +88,7 @@ class Verification {
     }
     return async (table, statement) => {
       const paths = whole.get(table)
-      return paths === undefined ? [] : query(paths, statement)
+      return paths === undefined ? [] : source.query(paths, statement)
     }
   }
 

@@ -62,7 +62,7 @@ function buildDatasets(port: number): { stop(): Promise<number> } {
   let built = 0
   const run = async (): Promise<void> => {
     for (let n = 0; going; n++) {
-      await getOk(port, `/v1/datasets/trajectories.parquet?run=bench&reward.gte=${n / 1e6}`)
+      await getOk(port, `/v1/datasets/trajectories.parquet?run=bench&reward_gte=${n / 1e5}`)
       built += 1
     }
   }

@@ -27,7 +27,7 @@ function content(changes: Changes): unknown {
   const clean = (row: object) => JSON.stringify(Object.entries(row).filter(([name]) => !PLACES.test(name) && !LATENESS.has(name)), (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value))
   const sorted = (rows: readonly object[] | undefined) => (rows ?? []).map(clean).sort()
   const totals = [...changes.runTotals].map(([run, { counts, firstEventAt, lastEventAt }]) => ({ run, ...counts, firstEventAt, lastEventAt }))
-  return { rows: Object.fromEntries(Object.entries(changes.rows).sort().map(([name, rows]) => [name, sorted(rows as object[])])), steps: sorted(changes.newSteps), totals: sorted(totals) }
+  return { rows: Object.fromEntries(Object.entries(changes.rows).map(([name, rows]) => [name, sorted(rows as object[])])), steps: sorted(changes.newSteps), totals: sorted(totals) }
 }
 
 const shuffled = (events: readonly SentEvent[], seed: number) => {

@@ -1,26 +1,29 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { silent } from '#services/logger.ts'
+import { emptyStore } from '#services/project/doubt.ts'
 import { pgliteStore } from '#services/store/pglite.ts'
 import type { Store } from '#services/store/store.ts'
 import { storeContract } from '#tests/contract/store.ts'
 
-const folders: string[] = []
-afterAll(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true })
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'stepstore-pglite-'))
 })
+afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const open = (folder: string): Promise<Store> => pgliteStore({ folder, clock: () => new Date(), logger: silent })
+const open = (): Promise<Store> => pgliteStore({ folder, clock: () => new Date(), logger: silent })
 
 storeContract('PGlite', {
+  // To make a database takes seconds, to empty one does not.
   openEmpty: async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'stepstore-pglite-'))
-    folders.push(folder)
-    return open(folder)
+    const store = await open()
+    await emptyStore(store)
+    return store
   },
-  reopen: () => open(folders.at(-1) ?? ''),
+  reopen: open,
 })
 
 test('PGlite has one connection: a second transaction waits for the first, so the contract for many users is not asked of it', async () => {

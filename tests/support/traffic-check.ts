@@ -26,11 +26,11 @@ export async function getJson(world: World, path: string): Promise<Fields> {
 /** Every row of a list. */
 export async function allRows(world: World, path: string): Promise<Fields[]> {
   const rows: Fields[] = []
-  for (let cursor: unknown = undefined; cursor !== null; ) {
-    const more = cursor === undefined ? '' : `&cursor=${encodeURIComponent(String(cursor))}`
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const more: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
     const page = await getJson(world, `${path}${path.includes('?') ? '&' : '?'}limit=1000${more}`)
     rows.push(...(page['rows'] as Fields[]))
-    cursor = page['next']
+    cursor = page['next'] as string | null
   }
   return rows
 }

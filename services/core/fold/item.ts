@@ -25,7 +25,7 @@ export function foldImage(state: FoldState, fact: Fact): Outcome {
   const described = fact.type === 'image.registered'
   const known = state.get('images', imageId)
   const before = described ? known?.registered_hash : known?.stored_hash
-  if (known !== undefined && before != null) return again(known.first_offset, before, fact.contentHash)
+  if (known !== undefined && before !== null && before !== undefined) return again(known.first_offset, before, fact.contentHash)
   const row: Row<'images'> = known ?? {
     image_id: imageId, partition: fact.partition, first_offset: fact.offset, last_offset: fact.offset, registered_hash: null, stored_hash: null,
     media_type: String(data['media_type']), bytes: Number(data['bytes']), width: null, height: null, role: null, parent_image_id: null, stored: false,
