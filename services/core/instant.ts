@@ -29,7 +29,8 @@ export function normaliseInstant(given: string): string | undefined {
   if (quick !== undefined) return quick
   const match = RFC3339.exec(given)
   if (match === null) return undefined
-  const [, year, month, day, hour, minute, second, fraction = '', , sign, offsetHours = '0', offsetMinutes = '0'] = match
+  const [, year, month, day, hour, minute, second, fraction = '', , sign, offsetHours = '0', offsetMinutes = '0'] =
+    match
   const whole = `${year}-${month}-${day}T${hour}:${minute}:${second}`
   const wholeMs = Date.parse(`${whole}.000Z`)
   // Date.parse takes 30 February for 1 March; the round trip finds it out.

@@ -123,7 +123,10 @@ async function rewrite(
   const query = `with changed as (${jsonLines(file.table, changed)})
     select ${columns} from read_parquet(${sqlText(file.localPath)}, hive_partitioning = false) where "${key}" not in (select "${key}" from changed)
     union all select ${columns} from changed`
-  return { path: file.path, file: await writeParquet(connection, file.table, file.dt, { query, sorted: false }, localPath) }
+  return {
+    path: file.path,
+    file: await writeParquet(connection, file.table, file.dt, { query, sorted: false }, localPath),
+  }
 }
 
 /** Divides the changed rows into new ones, which are staged, and those of held files, which come back by file. */

@@ -72,7 +72,8 @@ export class EventLines {
 
   add(row: EventRow): void {
     const { partition, offset } = row
-    if (partition < this.#last.partition || (partition === this.#last.partition && offset < this.#last.offset)) this.#inOrder = false
+    if (partition < this.#last.partition || (partition === this.#last.partition && offset < this.#last.offset))
+      this.#inOrder = false
     this.#last = { partition, offset }
     const plain = isPlain(row)
     const file = plain ? this.#plain : this.#hex

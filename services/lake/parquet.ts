@@ -55,7 +55,11 @@ export async function writeParquet(
 ): Promise<WrittenFile> {
   const options = `format parquet, compression zstd, compression_level ${LEVELS[table] ?? LEVEL}, row_group_size ${ROW_GROUP_ROWS}, return_stats`
   const names = Object.keys(lakeColumns(table)).map((name) => `"${name}"`)
-  const order = sorted ? '' : `order by ${orderOf(table).map((name) => `"${name}"`).join(', ')}`
+  const order = sorted
+    ? ''
+    : `order by ${orderOf(table)
+        .map((name) => `"${name}"`)
+        .join(', ')}`
   const copied = await connection.runAndReadAll(
     `copy (select ${names.join(', ')} from (${query}) ${order}) to ${sqlText(localPath)} (${options})`,
   )

@@ -41,7 +41,8 @@ export class Staging {
     const written: WrittenFile[] = []
     const total = LAKE_TABLE_NAMES.length
     for (const [index, table] of LAKE_TABLE_NAMES.entries()) {
-      const days: ReadonlyMap<string, EventLines | RowLines> | undefined = table === 'events' ? this.#events : this.#tables.get(table)
+      const days: ReadonlyMap<string, EventLines | RowLines> | undefined =
+        table === 'events' ? this.#events : this.#tables.get(table)
       for (const [dt, lines] of [...(days ?? [])].sort(([left], [right]) => (left < right ? -1 : 1))) {
         const source = { query: lines.query(), sorted: lines.sorted }
         written.push(await writeParquet(connection, table, dt, source, join(this.#folder, `${table}-${dt}.parquet`)))

@@ -22,7 +22,12 @@ export const INFO_KEY = 'info'
 export interface LogFiles {
   readonly root: RootDatabase<string, string>
   readonly chunks: Database<Buffer, Buffer>
+  /** Chunks that were looked at one record at a time, by key, oldest first. A chunk never changes. */
+  readonly recent: Map<string, Chunk>
 }
+
+/** The records of a trajectory lie close together, and copying and checking a chunk takes 60 µs. */
+const RECENT_CHUNKS_MAX = 8
 
 /** Opens the files of a log. LMDB maps them; the size of the map is room in the address space, not on the disk. */
 export function openFiles(folder: string, readOnly: boolean): LogFiles {
@@ -39,7 +44,7 @@ export function openFiles(folder: string, readOnly: boolean): LogFiles {
     eventTurnBatching: false,
   })
   const chunks = root.openDB<Buffer, Buffer>({ name: 'chunks', encoding: 'binary', keyEncoding: 'binary' })
-  return { root, chunks }
+  return { root, chunks, recent: new Map() }
 }
 
 /** The key of the chunk of a partition that ends before `end`. Keys sort by partition, then by offset. */
@@ -72,7 +77,7 @@ export function readInfo(files: LogFiles, folder: string): LogInfo | undefined {
   return info
 }
 
-function firstOf(keys: Iterable<Buffer>): Buffer | undefined {
+function firstOf<Key>(keys: Iterable<Key>): Key | undefined {
   for (const key of keys) return key
   return undefined
 }
@@ -84,7 +89,9 @@ export function boundsOf(files: LogFiles, info: LogInfo, partition: number): Bou
   const lastKey = firstOf(files.chunks.getKeys(range))
   const holeEnd = holes.at(-1)?.[1] ?? 0
   if (lastKey === undefined) return { start: holeEnd, end: holeEnd }
-  const firstKey = firstOf(files.chunks.getKeys({ start: chunkKey(partition, 0), end: chunkKey(partition + 1, 0), limit: 1 }))
+  const firstKey = firstOf(
+    files.chunks.getKeys({ start: chunkKey(partition, 0), end: chunkKey(partition + 1, 0), limit: 1 }),
+  )
   // Only its base is wanted, so the chunk is neither copied nor checked: bounds are asked for often.
   const first = firstKey === undefined ? undefined : files.chunks.getBinaryFast(firstKey)
   return { start: first === undefined ? 0 : baseOf(first), end: Math.max(endOf(lastKey), holeEnd) }
@@ -103,10 +110,21 @@ function opened(value: Uint8Array, partition: number, offset: number): Chunk {
   return chunk
 }
 
+/** The chunk that holds an offset, or the first after it. */
 function firstChunk(files: LogFiles, partition: number, offset: number): Chunk | undefined {
   const range = { start: chunkKey(partition, offset + 1), end: chunkKey(partition + 1, 0), limit: 1 }
-  for (const { value } of files.chunks.getRange(range)) return opened(value, partition, offset)
-  return undefined
+  const key = firstOf(files.chunks.getKeys(range))
+  if (key === undefined) return undefined
+  const name = key.toString('latin1')
+  const known = files.recent.get(name)
+  if (known !== undefined) return known
+  const value = files.chunks.get(key)
+  if (value === undefined) return undefined
+  const chunk = opened(value, partition, offset)
+  const oldest = files.recent.size < RECENT_CHUNKS_MAX ? undefined : firstOf(files.recent.keys())
+  if (oldest !== undefined) files.recent.delete(oldest)
+  files.recent.set(name, chunk)
+  return chunk
 }
 
 /** Where reading goes on after `offset`, which no chunk holds: the end of the hole that begins there. */

@@ -105,7 +105,8 @@ class Projector implements Project {
         const { nextOffset, records, bytes } = await fold.step()
         this.failing = undefined
         this.#backoffMs = IDLE_MS
-        if (records === 0) continue
+        // With no records the cursor has moved all the same where the answer to the last commit was lost.
+        if (records === 0 && nextOffset === this.offsets.get(fold.partition)) continue
         moved = true
         this.offsets.set(fold.partition, nextOffset)
         this.#reportRebuild()

@@ -14,7 +14,9 @@ app.post('/v1/events', async (call) => {
   await records.put(offset, bytes)
   return call.json({ offset })
 })
-const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) => process.stdout.write(`${port}\n`))
+const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
+  process.stdout.write(`${port}\n`),
+)
 process.on('SIGTERM', () => {
   server.close(() => void records.close())
 })

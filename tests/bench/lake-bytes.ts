@@ -10,7 +10,11 @@ const DATA = `STRUCT(trajectory_id VARCHAR, run_id VARCHAR, step_index BIGINT, a
 
 /** The bytes of the steps of a file as sorted zstd Parquet. */
 export async function duckdbBytes(file: string, folder: string): Promise<number> {
-  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB', temp_directory: join(folder, 'spill') })
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '2',
+    memory_limit: '4GB',
+    temp_directory: join(folder, 'spill'),
+  })
   const connection = await instance.connect()
   const parquet = join(folder, 'duckdb.parquet')
   try {

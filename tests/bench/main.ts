@@ -7,7 +7,11 @@ import { batchFigures, type Scale, singleFigures } from './ingest.ts'
 import { pipelineFigures } from './pipeline.ts'
 import { type Figure, say, table } from './report.ts'
 
-const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = { ingest: batchFigures, singles: singleFigures, pipeline: pipelineFigures }
+const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = {
+  ingest: batchFigures,
+  singles: singleFigures,
+  pipeline: pipelineFigures,
+}
 
 const { values } = parseArgs({
   options: {
@@ -17,7 +21,10 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
   },
 })
-const scale: Scale = { rounds: Number(values.rounds ?? (values.quick ? 1 : 3)), steps: Number(values.steps ?? (values.quick ? 20_000 : 100_000)) }
+const scale: Scale = {
+  rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
+  steps: Number(values.steps ?? (values.quick ? 20_000 : 100_000)),
+}
 const figures: Figure[] = []
 for (const name of values.only.split(',')) {
   const part = PARTS[name]

@@ -34,7 +34,9 @@ export type ServerKind = 'stepstore' | 'ingest' | 'bare'
 
 function argumentsOf(kind: ServerKind, folder: string): string[] {
   if (kind === 'stepstore') return [fileOf('#services/cli/main.ts'), 'serve', '--json']
-  return kind === 'ingest' ? [fileOf('#tests/support/ingest-server.ts'), folder] : [fileOf('./bare-server.ts'), join(folder, 'bare')]
+  return kind === 'ingest'
+    ? [fileOf('#tests/support/ingest-server.ts'), folder]
+    : [fileOf('./bare-server.ts'), join(folder, 'bare')]
 }
 
 /** Starts a server on a folder and resolves when it takes events. */
@@ -44,7 +46,9 @@ export async function startServer(kind: ServerKind, folder: string): Promise<Run
     env: { ...process.env, DATA_DIR: join(folder, 'data'), PORT: '0' },
   })
   const lines = createInterface({ input: child.stdout })
-  const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the ${kind} server ended with ${String(code)}`)))
+  const failed = once(child, 'exit').then(([code]) =>
+    Promise.reject(new Error(`the ${kind} server ended with ${String(code)}`)),
+  )
   failed.catch(() => {})
   const [line] = (await Promise.race([once(lines, 'line'), failed])) as [string]
   const port = kind === 'stepstore' ? (JSON.parse(line) as { port: number }).port : Number(line)
@@ -59,7 +63,10 @@ export async function startServer(kind: ServerKind, folder: string): Promise<Run
 }
 
 /** Runs `work` with a fresh server. */
-export async function withServer<Result>(kind: ServerKind, work: (server: Running) => Promise<Result>): Promise<Result> {
+export async function withServer<Result>(
+  kind: ServerKind,
+  work: (server: Running) => Promise<Result>,
+): Promise<Result> {
   return withFolder(async (folder) => {
     const server = await startServer(kind, folder)
     try {
@@ -71,7 +78,10 @@ export async function withServer<Result>(kind: ServerKind, work: (server: Runnin
 }
 
 /** Sends a file. Where the order holds, `onHeld` is called at each hold with the events acknowledged; its promise lets it go on. */
-export async function send(order: SendOrder, onHeld: (events: number) => Promise<void> = async () => {}): Promise<Sent> {
+export async function send(
+  order: SendOrder,
+  onHeld: (events: number) => Promise<void> = async () => {},
+): Promise<Sent> {
   const child: ChildProcess = fork(fileOf('./sender.ts'), [], { serialization: 'advanced' })
   const sent = Promise.withResolvers<Sent>()
   child.on('message', (message: FromSender) => {
@@ -84,16 +94,19 @@ export async function send(order: SendOrder, onHeld: (events: number) => Promise
   return sent.promise
 }
 
-/** Events a second of one thread that parses a file. */
-export async function baseline(file: string): Promise<number> {
+/** How fast one thread parses a file: events a second, and processor µs an event. */
+export async function baseline(file: string): Promise<{ readonly rate: number; readonly cpu: number }> {
   const { stdout } = await promisify(execFile)(process.execPath, [fileOf('./baseline.ts'), file])
-  return Number(stdout)
+  const [rate = Number.NaN, cpu = Number.NaN] = stdout.trim().split(' ').map(Number)
+  return { rate, cpu }
 }
 
 function descendants(pid: number): number[] {
   try {
     // A child belongs to the thread that started it.
-    const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number))
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    )
     return [pid, ...children.flatMap(descendants)]
   } catch {
     return []
@@ -115,8 +128,14 @@ export function watchMemory(pid: number): { stop(): { all: number; own: number }
   const most = { all: 0, own: 0 }
   const timer = setInterval(() => {
     const now = descendants(pid).map(memoryOf)
-    most.all = Math.max(most.all, now.reduce((sum, { all }) => sum + all, 0))
-    most.own = Math.max(most.own, now.reduce((sum, { own }) => sum + own, 0))
+    most.all = Math.max(
+      most.all,
+      now.reduce((sum, { all }) => sum + all, 0),
+    )
+    most.own = Math.max(
+      most.own,
+      now.reduce((sum, { own }) => sum + own, 0),
+    )
   }, 250)
   return {
     stop: () => {

@@ -29,7 +29,8 @@ export async function getOk(port: number, path: string): Promise<Answer> {
   for (;;) {
     const answer = await get(port, path)
     if (answer.status === 200) return answer
-    if (answer.status !== 202 && answer.status !== 429 && answer.status !== 503) throw new Error(`GET ${path} answered ${answer.status}`)
+    if (answer.status !== 202 && answer.status !== 429 && answer.status !== 503)
+      throw new Error(`GET ${path} answered ${answer.status}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

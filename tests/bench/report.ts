@@ -47,9 +47,21 @@ export function table(figures: readonly Figure[]): string {
       const { target, aim, better = 'more', unit = '' } = figure
       const sign = better === 'more' ? '>=' : '<='
       const mark = (value: number | undefined): string => (value === undefined ? '' : `${sign} ${short(value)}${unit}`)
-      return [figure.name, `${short(figure.value)}${unit}`, mark(target), reached(figure, target), mark(aim), reached(figure, aim), figure.detail]
+      return [
+        figure.name,
+        `${short(figure.value)}${unit}`,
+        mark(target),
+        reached(figure, target),
+        mark(aim),
+        reached(figure, aim),
+        figure.detail,
+      ]
     }),
   ]
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
-  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ')).join('\n')
+  return rows
+    .map((row) =>
+      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
+    )
+    .join('\n')
 }

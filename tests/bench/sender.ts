@@ -75,7 +75,9 @@ class Connection {
     const head = this.#answer.toString('latin1', 0, headEnd)
     const length = /content-length: *(\d+)/i.exec(head)?.[1]
     const isChunked = /transfer-encoding: *chunked/i.test(head)
-    const whole = isChunked ? this.#answer.toString('latin1', this.#answer.length - 5) === '0\r\n\r\n' : this.#answer.length >= headEnd + 4 + Number(length ?? 0)
+    const whole = isChunked
+      ? this.#answer.toString('latin1', this.#answer.length - 5) === '0\r\n\r\n'
+      : this.#answer.length >= headEnd + 4 + Number(length ?? 0)
     if (!whole) return
     this.#answer = Buffer.alloc(0)
     this.#waiting?.resolve(Number(head.slice(9, 12)))
@@ -112,7 +114,11 @@ async function run(order: SendOrder): Promise<Sent> {
         holding = once(process, 'message')
       }
       const sentMs = performance.now()
-      for (let status = await connection.send(next.value.bytes); status !== 200; status = await connection.send(next.value.bytes)) {
+      for (
+        let status = await connection.send(next.value.bytes);
+        status !== 200;
+        status = await connection.send(next.value.bytes)
+      ) {
         if (!AGAIN.has(status)) throw new Error(`the server answered ${status}`)
         again += 1
         await new Promise((resolve) => setTimeout(resolve, 50))

@@ -45,15 +45,41 @@ function* wave(run: string, first: number, text: (chars: number) => string): Gen
   const ids = Array.from({ length: AT_ONCE }, (_, index) => first + index)
   let n = first * (STEPS_EACH + 2)
   const event = (type: string, trajectory: number, data: Fields): Fields => ({
-    specversion: '1.0', id: `${run}-${n}`, source: `/bench/worker-${trajectory % AT_ONCE}`, type, time: new Date(1_795_000_000_000 + 7 * n++).toISOString(),
+    specversion: '1.0',
+    id: `${run}-${n}`,
+    source: `/bench/worker-${trajectory % AT_ONCE}`,
+    type,
+    time: new Date(1_795_000_000_000 + 7 * n++).toISOString(),
     data: { trajectory_id: trajectoryId(run, trajectory), run_id: run, ...data },
   })
   for (const id of ids) {
-    const started = { item_id: `item-${Math.floor(id / GROUP_SIZE)}`, group_id: `${run}-${Math.floor(id / GROUP_SIZE)}`, group_size: GROUP_SIZE, rollout_index: id % GROUP_SIZE, policy_version: Math.floor(id / 4096) }
-    yield event('trajectory.started', id, { ...started, prompt: [{ role: 'system', content: text(200) }, { role: 'user', content: text(160) }] })
+    const started = {
+      item_id: `item-${Math.floor(id / GROUP_SIZE)}`,
+      group_id: `${run}-${Math.floor(id / GROUP_SIZE)}`,
+      group_size: GROUP_SIZE,
+      rollout_index: id % GROUP_SIZE,
+      policy_version: Math.floor(id / 4096),
+    }
+    yield event('trajectory.started', id, {
+      ...started,
+      prompt: [
+        { role: 'system', content: text(200) },
+        { role: 'user', content: text(160) },
+      ],
+    })
   }
-  for (let step = 0; step < STEPS_EACH; step++) for (const id of ids) yield event('step.recorded', id, stepData(step, text))
-  for (const id of ids) yield event('trajectory.finished', id, { status: 'completed', end_reason: 'answer', n_steps: STEPS_EACH, reward: (id % 101) / 100, parts: { correct: id % 2, format: 1 }, answer_match: id % 2 === 1, prediction_raw: text(40) })
+  for (let step = 0; step < STEPS_EACH; step++)
+    for (const id of ids) yield event('step.recorded', id, stepData(step, text))
+  for (const id of ids)
+    yield event('trajectory.finished', id, {
+      status: 'completed',
+      end_reason: 'answer',
+      n_steps: STEPS_EACH,
+      reward: (id % 101) / 100,
+      parts: { correct: id % 2, format: 1 },
+      answer_match: id % 2 === 1,
+      prediction_raw: text(40),
+    })
 }
 
 function stepData(step: number, text: (chars: number) => string): Fields {
@@ -61,10 +87,30 @@ function stepData(step: number, text: (chars: number) => string): Fields {
   const rawCall = JSON.stringify({ name: 'chart_to_table', arguments: call })
   const thought = text(330)
   return {
-    step_index: step, action_kind: 'tool_call', raw_output: `<think>${thought}</think>\n<tool_call>${rawCall}</tool_call>`, think_text: thought,
-    tool_calls: [{ id: `call_${step}`, name: 'chart_to_table', arguments: call, raw_call: rawCall, parse_ok: true, schema_ok: true, valid: true, status: 'ok', latency_ms: 18 + step }],
+    step_index: step,
+    action_kind: 'tool_call',
+    raw_output: `<think>${thought}</think>\n<tool_call>${rawCall}</tool_call>`,
+    think_text: thought,
+    tool_calls: [
+      {
+        id: `call_${step}`,
+        name: 'chart_to_table',
+        arguments: call,
+        raw_call: rawCall,
+        parse_ok: true,
+        schema_ok: true,
+        valid: true,
+        status: 'ok',
+        latency_ms: 18 + step,
+      },
+    ],
     observation: [{ role: 'tool', name: 'chart_to_table', tool_call_id: `call_${step}`, content: text(430) }],
-    turn_format_ok: true, prompt_tokens: 812 + 200 * step, completion_tokens: 133, obs_tokens: 70, finish_reason: 'stop_token', gen_ms: 1832,
+    turn_format_ok: true,
+    prompt_tokens: 812 + 200 * step,
+    completion_tokens: 133,
+    obs_tokens: 70,
+    finish_reason: 'stop_token',
+    gen_ms: 1832,
   }
 }
 

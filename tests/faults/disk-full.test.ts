@@ -52,8 +52,9 @@ function fillDisk(folder: string): () => void {
 }
 
 afterEach(async () => {
-  await cleanUp()
+  // Unmounted at once, gone when the last process that is in it has ended.
   unmountAll()
+  await cleanUp()
 })
 
 async function expectClean(world: World): Promise<void> {

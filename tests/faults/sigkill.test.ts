@@ -8,7 +8,7 @@ import { cleanUp, newWorld, nothingLeft, runCommand, startServer, type ServerPro
 import { checkApi, checkFiles, checkLake } from '#tests/support/traffic-check.ts'
 import { Traffic } from '#tests/support/traffic.ts'
 
-const KILLS = 24
+const KILLS = 21
 const RUN = 'killed'
 
 /** What the server is made to do when it is killed. */

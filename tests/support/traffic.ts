@@ -128,7 +128,9 @@ export class Traffic {
   }
 
   async #pause(random: Random): Promise<void> {
-    await sleep(random.int(0, 2 * (this.#options.pauseMs ?? 15) + 1))
+    // A long run is no larger than a short one: what is sent is read back and compared.
+    const pauseMs = (this.#options.pauseMs ?? 15) * (1 + this.rollouts.size / 500)
+    await sleep(random.int(0, 2 * Math.ceil(pauseMs) + 1))
   }
 
   async #sendSometimesTwice(sending: Sending, random: Random, giveUp: AbortSignal): Promise<void> {

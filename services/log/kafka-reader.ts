@@ -1,0 +1,261 @@
+/** Reads records of a topic by partition and offset, in order or one by one, with no group and nothing committed. */
+import { Problem } from '#services/problem.ts'
+import { type RawBatch, recordsOf } from './kafka-batches.ts'
+import { type KafkaTopic, OUT_OF_RANGE } from './kafka-topic.ts'
+import type { Fetched, Wanted } from './kafka-wire.ts'
+import type { Bounds, LogRecord, ReadLimit } from './log.ts'
+
+/** What one fetch brings of the partition that is read, and of those that are looked at along with it. */
+const FETCH_BYTES = 4 * 1024 * 1024
+const ALONG_BYTES = 512 * 1024
+/** What a fetch brings when one record is wanted: its batch, and some of what probably comes next. */
+const ONE_BYTES = 128 * 1024
+/** Records that were read one by one, kept for the next. */
+const CACHE_BYTES_MAX = 32 * 1024 * 1024
+/** A reader at the end asks again after so long; all partitions of a leader are asked for together. */
+const TAIL_MS = 20
+/** How many readers of a partition, each at its own offset, keep what they fetched. */
+const PLACES_MAX = 3
+/** How many markers of transactions at the end are stepped over to find the last record. */
+const STEPS_BACK_MAX = 16
+const RECORD_BYTES = 64
+
+/** What a reader that goes on at offset `next` has fetched already. */
+interface Place {
+  next: number
+  records: LogRecord[]
+  taken: number
+  batches: RawBatch[]
+  /** The offset behind all that was fetched. */
+  behind: number
+}
+
+/** An offset where nothing was found when it was looked at last. */
+interface Tail {
+  readonly next: number
+  readonly lookedMs: number
+}
+
+interface Cached {
+  readonly partition: number
+  readonly base: number
+  readonly next: number
+  readonly bytes: number
+  readonly records: readonly LogRecord[]
+}
+
+export interface ReaderOptions {
+  readonly topic: KafkaTopic
+  /** How many bytes a batch may have when it is decompressed. */
+  readonly batchBytesMax: number
+}
+
+const sizeOf = (record: LogRecord): number => (record.value?.length ?? 0) + record.key.length
+
+export class KafkaReader {
+  readonly #topic: KafkaTopic
+  readonly #batchBytesMax: number
+  readonly #places = new Map<number, Place[]>()
+  readonly #tails = new Map<number, Tail>()
+  readonly #cache = new Map<string, Cached>()
+  #cacheBytes = 0
+  readonly #single = new Map<number, Promise<unknown>>()
+  readonly #ends = new Map<number, { readonly end: number; readonly trimmed: number | undefined }>()
+
+  constructor({ topic, batchBytesMax }: ReaderOptions) {
+    this.#topic = topic
+    this.#batchBytesMax = batchBytesMax
+  }
+
+  /** Something was appended to the partition just now: whoever reads there need not wait. */
+  wake(partition: number): void {
+    this.#tails.delete(partition)
+  }
+
+  async read(partition: number, fromOffset: number, limit: ReadLimit): Promise<LogRecord[]> {
+    if (this.#topic.broken !== undefined) throw this.#topic.broken
+    const place = this.#takePlace(partition, fromOffset) ?? (await this.#fetchPlace(partition, fromOffset))
+    if (place === undefined) return []
+    const found: LogRecord[] = []
+    let bytes = 0
+    for (;;) {
+      const record = place.records[place.taken]
+      if (record === undefined) {
+        if (found.length > 0 && found.length >= limit.recordsMax) break
+        if (!(await this.#decodeNext(place, partition, fromOffset))) break
+        continue
+      }
+      if (found.length > 0 && (found.length >= limit.recordsMax || bytes + sizeOf(record) > limit.bytesMax)) break
+      found.push(record)
+      bytes += sizeOf(record)
+      place.taken++
+    }
+    const last = found.at(-1)
+    if (last === undefined) return this.read(partition, place.behind, limit)
+    place.next = last.offset + 1
+    this.#keepPlace(partition, place)
+    return found
+  }
+
+  /** One record. Calls for the same partition go one after the other, so that neighbours find what the first one brought. */
+  async readOne(partition: number, offset: number): Promise<LogRecord | undefined> {
+    const found = this.#cached(partition, offset)
+    if (found !== undefined) return found.record
+    const before = this.#single.get(partition) ?? Promise.resolve()
+    const work = before.catch(() => {}).then(() => this.#readOne(partition, offset))
+    this.#single.set(partition, work)
+    try {
+      return await work
+    } finally {
+      if (this.#single.get(partition) === work) this.#single.delete(partition)
+    }
+  }
+
+  /**
+   * What each partition holds. Where a partition stands still behind markers of transactions, its end is that of its last
+   * record, since no reader ever gets further.
+   */
+  async bounds(): Promise<readonly Bounds[]> {
+    const bounds = await this.#topic.bounds()
+    return Promise.all(
+      bounds.map(async ({ start, end }, partition) => {
+        const known = this.#ends.get(partition)
+        if (known?.end !== end || end <= start) {
+          this.#ends.set(partition, { end, trimmed: undefined })
+          return { start, end }
+        }
+        const trimmed = known.trimmed ?? (await this.#lastRecord(partition, start, end))
+        this.#ends.set(partition, { end, trimmed })
+        return { start, end: trimmed }
+      }),
+    )
+  }
+
+  async #lastRecord(partition: number, start: number, end: number): Promise<number> {
+    let next = end
+    for (let steps = 0; steps < STEPS_BACK_MAX && next > start; steps++) {
+      const fetched = await this.#fetch(partition, next - 1, 1)
+      const behind = fetched.batches.filter((batch) => batch.next <= next).at(-1)?.next
+      if (behind !== undefined) return behind
+      if (fetched.first === undefined || fetched.first >= next) return next
+      next = fetched.first
+    }
+    return Math.max(next, start)
+  }
+
+  #takePlace(partition: number, next: number): Place | undefined {
+    const places = this.#places.get(partition) ?? []
+    const index = places.findIndex((place) => place.next === next)
+    return index < 0 ? undefined : places.splice(index, 1)[0]
+  }
+
+  #keepPlace(partition: number, place: Place): void {
+    if (place.taken >= place.records.length && place.batches.length === 0) return
+    const places = this.#places.get(partition) ?? []
+    places.push(place)
+    if (places.length > PLACES_MAX) places.shift()
+    this.#places.set(partition, places)
+  }
+
+  /** Decodes the next batch of a place. False where there is none. */
+  async #decodeNext(place: Place, partition: number, fromOffset: number): Promise<boolean> {
+    const batch = place.batches.shift()
+    if (batch === undefined) return false
+    const records = await recordsOf(batch, partition, this.#batchBytesMax)
+    place.records = records.filter(({ offset }) => offset >= fromOffset)
+    place.taken = 0
+    return true
+  }
+
+  /** Fetches from an offset on; undefined where nothing is there yet. */
+  async #fetchPlace(partition: number, offset: number): Promise<Place | undefined> {
+    const tail = this.#tails.get(partition)
+    if (tail?.next === offset && performance.now() - tail.lookedMs < TAIL_MS) return undefined
+    const along = tail?.next === offset
+    const found = await this.#topic.fetch((leaderOf) => [
+      { partition, offset, bytesMax: FETCH_BYTES },
+      ...(along ? this.#alsoDue(partition, leaderOf(partition), leaderOf) : []),
+    ])
+    let mine: Place | undefined
+    for (const fetched of found) {
+      const from = fetched.partition === partition ? offset : this.#tails.get(fetched.partition)?.next
+      if (from === undefined) continue
+      if (fetched.partition === partition && fetched.errorCode === OUT_OF_RANGE) return this.#outOfRange(partition, offset)
+      if (fetched.errorCode !== 0) continue
+      const place = this.#arrived(fetched, from)
+      if (fetched.partition === partition) mine = place
+      else if (place !== undefined) this.#keepPlace(fetched.partition, place)
+    }
+    return mine
+  }
+
+  /** What a fetch brought for a reader at `from`, or a note that nothing is there. */
+  #arrived(fetched: Fetched, from: number): Place | undefined {
+    if (fetched.next === undefined || fetched.next <= from) {
+      this.#tails.set(fetched.partition, { next: from, lookedMs: performance.now() })
+      return undefined
+    }
+    this.#tails.delete(fetched.partition)
+    return { next: from, records: [], taken: 0, batches: fetched.batches.filter(({ next }) => next > from), behind: fetched.next }
+  }
+
+  /** Other partitions of the same leader whose readers wait at the end and are due. */
+  #alsoDue(partition: number, leader: number, leaderOf: (partition: number) => number): Wanted[] {
+    const due: Wanted[] = []
+    const now = performance.now()
+    for (const [other, { next, lookedMs }] of this.#tails) {
+      const isHeld = this.#places.get(other)?.some((place) => place.next === next) === true
+      if (other !== partition && leaderOf(other) === leader && now - lookedMs >= TAIL_MS && !isHeld) due.push({ partition: other, offset: next, bytesMax: ALONG_BYTES })
+    }
+    return due
+  }
+
+  /** Below the start something is lost; past the end there is nothing. */
+  async #outOfRange(partition: number, offset: number): Promise<undefined> {
+    const { start } = (await this.#topic.bounds())[partition] ?? { start: 0 }
+    if (offset < start) {
+      throw new Problem('corrupt', `partition ${partition} of the topic begins at offset ${start}, and ${offset} is asked for: what lies between is gone`, {
+        hint: 'the topic kept its records for too short a time: raise retention.ms; `npx stepstore verify` says what the lake holds',
+      })
+    }
+    this.#tails.set(partition, { next: offset, lookedMs: performance.now() })
+    return undefined
+  }
+
+  async #fetch(partition: number, offset: number, bytesMax: number): Promise<Fetched> {
+    const found = await this.#topic.fetch(() => [{ partition, offset, bytesMax }])
+    return found.find((one) => one.partition === partition) ?? { partition, errorCode: 0, end: 0, batches: [], first: undefined, next: undefined }
+  }
+
+  #cached(partition: number, offset: number): { readonly record: LogRecord | undefined } | undefined {
+    for (const [name, cached] of this.#cache) {
+      if (cached.partition !== partition || offset < cached.base || offset >= cached.next) continue
+      // Put at the end: what was used last goes last.
+      this.#cache.delete(name)
+      this.#cache.set(name, cached)
+      return { record: cached.records.find((record) => record.offset === offset) }
+    }
+    return undefined
+  }
+
+  async #readOne(partition: number, offset: number): Promise<LogRecord | undefined> {
+    const before = this.#cached(partition, offset)
+    if (before !== undefined) return before.record
+    const { batches } = await this.#fetch(partition, offset, ONE_BYTES)
+    for (const batch of batches) this.#keep(partition, batch, await recordsOf(batch, partition, this.#batchBytesMax))
+    return this.#cached(partition, offset)?.record
+  }
+
+  #keep(partition: number, { base, next }: RawBatch, records: readonly LogRecord[]): void {
+    const name = `${partition} ${base}`
+    if (this.#cache.has(name)) return
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record) + RECORD_BYTES, 0)
+    this.#cache.set(name, { partition, base, next, bytes, records })
+    this.#cacheBytes += bytes
+    for (const [oldest, cached] of this.#cache) {
+      if (this.#cacheBytes <= CACHE_BYTES_MAX || oldest === name) break
+      this.#cache.delete(oldest)
+      this.#cacheBytes -= cached.bytes
+    }
+  }
+}
