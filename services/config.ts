@@ -33,8 +33,10 @@ export interface Config {
   /** What every request must bear, where set. */
   readonly key: string | undefined
   readonly log: { readonly kind: 'lmdb'; readonly folder: string }
-  readonly store: { readonly kind: 'pglite'; readonly folder: string }
-  readonly blobs: { readonly kind: 'directory'; readonly folder: string }
+  readonly store: { readonly kind: 'pglite'; readonly folder: string } | { readonly kind: 'postgres'; readonly url: string }
+  readonly blobs:
+    | { readonly kind: 'directory'; readonly folder: string }
+    | { readonly kind: 's3'; readonly url: string; readonly cacheFolder: string }
   readonly programs: readonly Program[]
   readonly logLevel: Level
   /** Every setting, for `doctor`. */
@@ -72,11 +74,11 @@ const SETTINGS = {
   },
   STORE_URL: {
     otherwise: (read: Read) => `pglite:${join(read('DATA_DIR'), 'store')}`,
-    description: 'the store: pglite:<folder>',
+    description: 'the store: pglite:<folder> or postgres://user:password@host:port/database',
   },
   BLOBS_URL: {
     otherwise: (read: Read) => `file:${join(read('DATA_DIR'), 'blobs')}`,
-    description: 'the blobs: file:<folder>',
+    description: 'the blobs: file:<folder> or s3://bucket/prefix?endpoint=…&region=…',
   },
   PROGRAMS: { otherwise: () => PROGRAMS.join(','), description: 'which programs this process runs, parted by commas' },
 } as const satisfies Record<string, { otherwise: (read: Read) => string; description: string; secret?: boolean }>
@@ -105,7 +107,7 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
     throw misuse('STEPSTORE_KEY has letters that a header cannot carry', 'use visible ASCII without spaces')
   }
-  const store = folderOf('STORE_URL', read('STORE_URL'), 'pglite', { 'postgres:': 'pglite:', 'postgresql:': 'pglite:' })
+  const store = storeOf(read('STORE_URL'))
   return {
     dataDir: resolve(read('DATA_DIR')),
     host: hostOf(read('HOST'), key),
@@ -115,9 +117,9 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
     url: baseOf('STEPSTORE_URL', read('STEPSTORE_URL')),
     key,
     log: { kind: 'lmdb', folder: folderOf('LOG_URL', read('LOG_URL'), 'lmdb', { 'kafka:': 'lmdb:' }) },
-    store: { kind: 'pglite', folder: store },
-    blobs: { kind: 'directory', folder: folderOf('BLOBS_URL', read('BLOBS_URL'), 'file', { 's3:': 'file:' }) },
-    programs: programsOf(read('PROGRAMS')),
+    store,
+    blobs: blobsOf(read('BLOBS_URL'), resolve(read('DATA_DIR'))),
+    programs: programsOf(read('PROGRAMS'), store.kind),
     logLevel: levelOf(read('STEPSTORE_LOG_LEVEL')),
     lines: (Object.keys(SETTINGS) as SettingName[]).map((name) => ({
       name,
@@ -188,6 +190,17 @@ function folderOf(name: SettingName, url: string, scheme: string, later: Readonl
   return isAbsolute(rest) ? rest : resolve(rest)
 }
 
+/** A Postgres is named as it is; its adapter reads the rest of the URL. */
+function storeOf(url: string): Config['store'] {
+  if (/^postgres(ql)?:\/\//i.test(url)) return { kind: 'postgres', url }
+  return { kind: 'pglite', folder: folderOf('STORE_URL', url, 'pglite', {}) }
+}
+
+function blobsOf(url: string, dataDir: string): Config['blobs'] {
+  if (/^s3:\/\//i.test(url)) return { kind: 's3', url, cacheFolder: join(dataDir, 'cache') }
+  return { kind: 'directory', folder: folderOf('BLOBS_URL', url, 'file', {}) }
+}
+
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i
 
 function hostOf(host: string, key: string | undefined): string {
@@ -222,7 +235,7 @@ function levelOf(text: string): Level {
   throw misuse(`STEPSTORE_LOG_LEVEL=${text.slice(0, 40)} is no level`, 'use debug, info, warn or error')
 }
 
-function programsOf(text: string): Program[] {
+function programsOf(text: string, store: Config['store']['kind']): Program[] {
   const names = text
     .split(',')
     .map((name) => name.trim())
@@ -238,8 +251,10 @@ function programsOf(text: string): Program[] {
   const missing = PROGRAMS.filter((program) => !names.includes(program))
   if (missing.length > 0) {
     throw misuse(
-      `PROGRAMS leaves out ${missing.join(', ')}, but STORE_URL is a PGlite folder`,
-      'PGlite can be open in one process only (a second one would lose data), so that process runs every program: leave PROGRAMS unset',
+      `PROGRAMS leaves out ${missing.join(', ')}, but ${store === 'pglite' ? 'STORE_URL is a PGlite folder' : 'LOG_URL is an LMDB folder'}`,
+      store === 'pglite'
+        ? 'PGlite can be open in one process only (a second one would lose data), so that process runs every program: leave PROGRAMS unset'
+        : 'LMDB is written by one process only, so that process runs every program: leave PROGRAMS unset',
     )
   }
   return [...PROGRAMS]

@@ -9,6 +9,8 @@ export interface Broker {
   readonly node: number
   readonly port: number
   readonly controllerPort: number
+  /** The port that it tells clients and other brokers, where something stands before it. */
+  readonly advertisedPort?: number
 }
 
 export interface Kafka {
@@ -57,14 +59,14 @@ export async function fetchKafka(cache: string): Promise<string> {
 const folderOf = (kafka: Kafka, node: number): string => join(kafka.folder, String(node))
 
 /** Short waits, since tests kill brokers and wait for what follows; few partitions of Kafka's own topics, since they take time to make. */
-function properties(kafka: Kafka, { node, port, controllerPort }: Broker): string {
+function properties(kafka: Kafka, { node, port, controllerPort, advertisedPort = port }: Broker): string {
   const { factor, inSyncMin } = replication(kafka.brokers.length)
   return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': node,
     'controller.quorum.voters': kafka.brokers.map((broker) => `${broker.node}@127.0.0.1:${broker.controllerPort}`).join(','),
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
@@ -132,4 +134,4 @@ export async function endKafka(kafka: Kafka, name: NodeJS.Signals, node?: number
 }
 
 /** The addresses that a client starts from. */
-export const bootstrap = (kafka: Kafka): string => kafka.brokers.map(({ port }) => `127.0.0.1:${port}`).join(',')
+export const bootstrap = (kafka: Kafka): string => kafka.brokers.map(({ port, advertisedPort = port }) => `127.0.0.1:${advertisedPort}`).join(',')

@@ -21,7 +21,8 @@ export const rebuild: Command = {
   },
   run: async ({ args, config, terminal, now, json }) => {
     const word = args.words[0] ?? ''
-    const what = WHAT.find((known) => known === word)
+    // `project` is the name that the projection's cursors bear.
+    const what = WHAT.find((known) => known === (word === 'project' ? 'projection' : word))
     if (what === undefined) {
       const near = nearest(word, WHAT)
       throw misuse(

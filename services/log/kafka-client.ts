@@ -13,8 +13,9 @@ export interface ClientOptions extends KafkaPlace {
 }
 
 const CONNECT_MS_MAX = 5_000
-/** After so long without an answer a connection is taken for dead. */
-const REQUEST_MS_MAX = 15_000
+/** After so long without an answer a connection is taken for dead. Reads are never held back by the brokers, writes are. */
+const READ_MS_MAX = 5_000
+const WRITE_MS_MAX = 15_000
 /** A broker that is gone is asked for again by whoever called, with a new client; so little patience is needed here. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 }
 const METADATA_MS_MAX = 30_000
@@ -32,15 +33,14 @@ const settingsOf = (options: ClientOptions) => ({
   clientId: options.clientId,
   brokers: [...options.brokers],
   connectionTimeout: CONNECT_MS_MAX,
-  requestTimeout: REQUEST_MS_MAX,
   retry: RETRY,
-  ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
-  ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+  ...(options.sasl === undefined ? {} : { sasl: options.sasl as kafkajs.SASLOptions }),
+  ...(options.ssl === undefined ? {} : { ssl: options.ssl === true ? true : { ca: [...options.ssl.ca] } }),
 })
 
 /** A client for producers and for asking what a topic is set to. */
 export function kafkaClient(options: ClientOptions): kafkajs.Kafka {
-  return new kafkajs.Kafka({ ...settingsOf(options), logLevel: kafkajs.logLevel.ERROR, logCreator: logCreator(options.logger) })
+  return new kafkajs.Kafka({ ...settingsOf(options), requestTimeout: WRITE_MS_MAX, logLevel: kafkajs.logLevel.ERROR, logCreator: logCreator(options.logger) })
 }
 
 /** Connections to every broker, found anew by each `refreshMetadata`. */
@@ -49,10 +49,11 @@ export function kafkaCluster(options: ClientOptions): WireCluster {
     ...settingsOf(options),
     logger: internals.createLogger({ level: kafkajs.logLevel.ERROR, logCreator: logCreator(options.logger) }),
     socketFactory: internals.createSocketFactory(),
+    requestTimeout: READ_MS_MAX,
     enforceRequestTimeout: true,
     metadataMaxAge: METADATA_MS_MAX,
     allowAutoTopicCreation: false,
-    authenticationTimeout: REQUEST_MS_MAX,
+    authenticationTimeout: READ_MS_MAX,
   })
 }
 

@@ -36,14 +36,6 @@ interface Tail {
   readonly lookedMs: number
 }
 
-interface Cached {
-  readonly partition: number
-  readonly base: number
-  readonly next: number
-  readonly bytes: number
-  readonly records: readonly LogRecord[]
-}
-
 export interface ReaderOptions {
   readonly topic: KafkaTopic
   /** How many bytes a batch may have when it is decompressed. */
@@ -57,7 +49,9 @@ export class KafkaReader {
   readonly #batchBytesMax: number
   readonly #places = new Map<number, Place[]>()
   readonly #tails = new Map<number, Tail>()
-  readonly #cache = new Map<string, Cached>()
+  /** Where reading goes on behind an offset that no record has, by partition: the last such place. */
+  readonly #gaps = new Map<number, { readonly from: number; readonly to: number }>()
+  readonly #cache = new Map<string, LogRecord>()
   #cacheBytes = 0
   readonly #single = new Map<number, Promise<unknown>>()
   readonly #ends = new Map<number, { readonly end: number; readonly trimmed: number | undefined }>()
@@ -74,33 +68,48 @@ export class KafkaReader {
 
   async read(partition: number, fromOffset: number, limit: ReadLimit): Promise<LogRecord[]> {
     if (this.#topic.broken !== undefined) throw this.#topic.broken
-    const place = this.#takePlace(partition, fromOffset) ?? (await this.#fetchPlace(partition, fromOffset))
+    const gap = this.#gaps.get(partition)
+    const from = gap?.from === fromOffset ? gap.to : fromOffset
+    const place = this.#takePlace(partition, from) ?? (await this.#fetchPlace(partition, from))
     if (place === undefined) return []
-    const found: LogRecord[] = []
-    let bytes = 0
-    for (;;) {
-      const record = place.records[place.taken]
-      if (record === undefined) {
-        if (found.length > 0 && found.length >= limit.recordsMax) break
-        if (!(await this.#decodeNext(place, partition, fromOffset))) break
-        continue
-      }
-      if (found.length > 0 && (found.length >= limit.recordsMax || bytes + sizeOf(record) > limit.bytesMax)) break
-      found.push(record)
-      bytes += sizeOf(record)
-      place.taken++
-    }
+    const found = await this.#take(place, partition, limit)
     const last = found.at(-1)
-    if (last === undefined) return this.read(partition, place.behind, limit)
+    if (last === undefined) {
+      this.#gaps.set(partition, { from: fromOffset, to: place.behind })
+      return this.read(partition, fromOffset, limit)
+    }
     place.next = last.offset + 1
     this.#keepPlace(partition, place)
     return found
   }
 
+  async #take(place: Place, partition: number, limit: ReadLimit): Promise<LogRecord[]> {
+    const found: LogRecord[] = []
+    for (let bytes = 0; ;) {
+      const record = place.records[place.taken]
+      if (record === undefined) {
+        if (found.length > 0 && found.length >= limit.recordsMax) return found
+        try {
+          if (!(await this.#decodeNext(place, partition))) return found
+        } catch (error) {
+          // What was good before it is given first; the next call meets the damage.
+          if (found.length === 0) throw error
+          return found
+        }
+        continue
+      }
+      const size = sizeOf(record)
+      if (found.length > 0 && (found.length >= limit.recordsMax || bytes + size > limit.bytesMax)) return found
+      found.push(record)
+      bytes += size
+      place.taken++
+    }
+  }
+
   /** One record. Calls for the same partition go one after the other, so that neighbours find what the first one brought. */
   async readOne(partition: number, offset: number): Promise<LogRecord | undefined> {
-    const found = this.#cached(partition, offset)
-    if (found !== undefined) return found.record
+    const known = this.#cached(partition, offset)
+    if (known !== undefined) return known
     const before = this.#single.get(partition) ?? Promise.resolve()
     const work = before.catch(() => {}).then(() => this.#readOne(partition, offset))
     this.#single.set(partition, work)
@@ -158,11 +167,12 @@ export class KafkaReader {
   }
 
   /** Decodes the next batch of a place. False where there is none. */
-  async #decodeNext(place: Place, partition: number, fromOffset: number): Promise<boolean> {
-    const batch = place.batches.shift()
+  async #decodeNext(place: Place, partition: number): Promise<boolean> {
+    const batch = place.batches[0]
     if (batch === undefined) return false
     const records = await recordsOf(batch, partition, this.#batchBytesMax)
-    place.records = records.filter(({ offset }) => offset >= fromOffset)
+    place.batches.shift()
+    place.records = records.filter(({ offset }) => offset >= place.next)
     place.taken = 0
     return true
   }
@@ -227,35 +237,40 @@ export class KafkaReader {
     return found.find((one) => one.partition === partition) ?? { partition, errorCode: 0, end: 0, batches: [], first: undefined, next: undefined }
   }
 
-  #cached(partition: number, offset: number): { readonly record: LogRecord | undefined } | undefined {
-    for (const [name, cached] of this.#cache) {
-      if (cached.partition !== partition || offset < cached.base || offset >= cached.next) continue
-      // Put at the end: what was used last goes last.
-      this.#cache.delete(name)
-      this.#cache.set(name, cached)
-      return { record: cached.records.find((record) => record.offset === offset) }
-    }
-    return undefined
+  #cached(partition: number, offset: number): LogRecord | undefined {
+    const name = `${partition} ${offset}`
+    const record = this.#cache.get(name)
+    if (record === undefined) return undefined
+    // Put at the end: what was used last is let go of last.
+    this.#cache.delete(name)
+    this.#cache.set(name, record)
+    return record
   }
 
   async #readOne(partition: number, offset: number): Promise<LogRecord | undefined> {
-    const before = this.#cached(partition, offset)
-    if (before !== undefined) return before.record
+    const known = this.#cached(partition, offset)
+    if (known !== undefined) return known
     const { batches } = await this.#fetch(partition, offset, ONE_BYTES)
-    for (const batch of batches) this.#keep(partition, batch, await recordsOf(batch, partition, this.#batchBytesMax))
-    return this.#cached(partition, offset)?.record
+    let wanted: LogRecord | undefined
+    for (const batch of batches) {
+      for (const record of await recordsOf(batch, partition, this.#batchBytesMax)) {
+        this.#keep(record)
+        if (record.offset === offset) wanted = record
+      }
+    }
+    return wanted
   }
 
-  #keep(partition: number, { base, next }: RawBatch, records: readonly LogRecord[]): void {
-    const name = `${partition} ${base}`
+  #keep(record: LogRecord): void {
+    const name = `${record.partition} ${record.offset}`
     if (this.#cache.has(name)) return
-    const bytes = records.reduce((sum, record) => sum + sizeOf(record) + RECORD_BYTES, 0)
-    this.#cache.set(name, { partition, base, next, bytes, records })
-    this.#cacheBytes += bytes
+    // A copy, so that one record does not hold all that was fetched with it.
+    this.#cache.set(name, { ...record, value: record.value === null ? null : Buffer.from(record.value) })
+    this.#cacheBytes += sizeOf(record) + RECORD_BYTES
     for (const [oldest, cached] of this.#cache) {
-      if (this.#cacheBytes <= CACHE_BYTES_MAX || oldest === name) break
+      if (this.#cacheBytes <= CACHE_BYTES_MAX) break
       this.#cache.delete(oldest)
-      this.#cacheBytes -= cached.bytes
+      this.#cacheBytes -= sizeOf(cached) + RECORD_BYTES
     }
   }
 }

@@ -7,9 +7,9 @@ import { type Fetched, fetchRequest, READ_COMMITTED, topicFacts, type TopicFacts
 import type { Bounds } from './log.ts'
 
 /** How long an operation is tried again while brokers come and go. */
-const TRY_MS_MAX = 10_000
+const TRY_MS_MAX = 3_000
 /** How long one try may take. A client that hangs longer is replaced. */
-const ANSWER_MS_MAX = 20_000
+const ANSWER_MS_MAX = 10_000
 const PAUSE_MS = 50
 const PAUSE_MS_MAX = 1_000
 /** So often the topic is looked at, to notice that it was deleted or got partitions. */
@@ -24,8 +24,15 @@ const PASSING = new Set([UNKNOWN_TOPIC, 5, 6, 7, 8, 9, 56, 74, 75, 76, 78])
 /** Kafka's error code where an offset lies outside of what the partition holds. */
 export const OUT_OF_RANGE = 1
 
-/** An answer that a look at the topic mends. */
-class Stale extends Error {}
+/** An answer that a look at the topic may mend; where it does not, `problem` is what is wrong. */
+class Stale extends Error {
+  readonly problem: Problem | undefined
+
+  constructor(text: string, problem?: Problem) {
+    super(text)
+    this.problem = problem
+  }
+}
 
 const EARLIEST = -2
 const LATEST = -1
@@ -125,7 +132,7 @@ export class KafkaTopic {
         return await within(this.#once(work), ANSWER_MS_MAX)
       } catch (error) {
         if (error instanceof Problem) throw error
-        if (this.#closed || performance.now() + pauseMs > until) throw brokerProblem(what, error)
+        if (this.#closed || performance.now() + pauseMs > until) throw (error instanceof Stale ? error.problem : undefined) ?? brokerProblem(what, error)
         this.#options.logger('debug', 'kafka read tried again', { error: errorText(error) })
         this.doubt()
         if (!(error instanceof Stale)) this.#drop(before)
@@ -172,7 +179,7 @@ export class KafkaTopic {
     const broker = await cluster.brokerPool.findConnectedBroker()
     const facts = await broker.connectionPool.send(topicFacts(this.#options.topic))
     if (facts.errorCode === FORBIDDEN_TOPIC || facts.errorCode === FORBIDDEN_CLUSTER) throw this.#refused(facts.errorCode)
-    if (facts.errorCode === UNKNOWN_TOPIC && this.#facts.id === undefined) throw this.#missing()
+    if (facts.errorCode === UNKNOWN_TOPIC) throw this.#missing()
     if (facts.errorCode !== 0) throw new Stale(`the cluster answered with error ${facts.errorCode} when asked for the topic`)
     this.#broken ??= this.#change(facts)
     this.#facts = { ...facts, id: this.#facts.id ?? facts.id }
@@ -186,7 +193,7 @@ export class KafkaTopic {
       await cluster.refreshMetadata()
     } catch (error) {
       const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined
-      if (type === 'UNKNOWN_TOPIC_OR_PARTITION' && this.#facts.id === undefined) throw this.#missing()
+      if (type === 'UNKNOWN_TOPIC_OR_PARTITION') throw this.#missing()
       if (type === 'TOPIC_AUTHORIZATION_FAILED') throw this.#refused(FORBIDDEN_TOPIC)
       throw error
     }
@@ -210,12 +217,15 @@ export class KafkaTopic {
     return problem
   }
 
-  #missing(): Problem {
+  /** A broker that does not know the topic may only not have heard of it yet. */
+  #missing(): Stale {
     const { topic } = this.#options
-    return new Problem('unavailable', `there is no topic ${topic}`, {
+    const text = `there is no topic ${topic}`
+    const problem = new Problem('unavailable', text, {
       hint: `make it: kafka-topics.sh --create --topic ${topic} --partitions 16 --replication-factor 3 --config min.insync.replicas=2 --config max.message.bytes=8388608 --config message.timestamp.type=LogAppendTime`,
       retryAfterSeconds: 10,
     })
+    return new Stale(text, problem)
   }
 
   #refused(code: number): Problem {

@@ -1,5 +1,4 @@
 /** The core thread as the main thread sees it: started, asked to stop, and heard when it fails. */
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { errorText, type Logger } from '#services/logger.ts'
 import type { OwnedLog } from '#services/log/open.ts'
@@ -63,10 +62,10 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   return {
     ended: ended.promise,
     stop: async () => {
-      const exited = once(worker, 'exit')
       tell({ kind: 'stop' })
       await ended.promise
-      await exited
+      // Everything is closed. A PGlite that failed to open would keep the thread alive all the same.
+      await worker.terminate()
     },
     kill: async () => {
       await worker.terminate()

@@ -1,7 +1,9 @@
 /** Looks at a data folder without changing it: for `doctor`, whether or not a server runs. */
 import { stat, statfs } from 'node:fs/promises'
+import { openBlobs } from '#services/blobs/open.ts'
 import type { Config } from '#services/config.ts'
 import { lockFolder } from '#services/folder-lock.ts'
+import { silent } from '#services/logger.ts'
 import { openLogReader } from '#services/log/open.ts'
 import type { Bounds } from '#services/log/log.ts'
 import { Problem } from '#services/problem.ts'
@@ -14,10 +16,11 @@ export interface Inspection {
   /** Free bytes on the disk of the data folder. */
   readonly freeBytes: number | undefined
   readonly log: { readonly id: string; readonly bounds: readonly Bounds[] } | undefined
-  readonly store: ReturnType<typeof leftAs>
+  /** How a folder was left, or the version of a Postgres. */
+  readonly store: ReturnType<typeof leftAs> | `Postgres ${string}` | 'not reached'
   /** Who holds the store, where somebody does. */
   readonly storeHeldBy: string | undefined
-  readonly blobs: 'new' | 'there'
+  readonly blobs: 'new' | 'there' | 'not reached'
   /** What is wrong. */
   readonly problems: readonly Problem[]
 }
@@ -44,11 +47,32 @@ export async function inspectDataFolder(config: Config, now: Date): Promise<Insp
     format,
     freeBytes: await freeBytes(config.dataDir),
     log,
-    store: leftAs(config.store.folder),
-    storeHeldBy: (await isThere(config.store.folder)) ? holder(config.store.folder, now) : undefined,
-    blobs: (await isThere(config.blobs.folder)) ? 'there' : 'new',
+    store: (await tried(() => storeState(config))) ?? 'not reached',
+    storeHeldBy: config.store.kind === 'pglite' && (await isThere(config.store.folder)) ? holder(config.store.folder, now) : undefined,
+    blobs: (await tried(() => blobsState(config, problems))) ?? 'not reached',
     problems,
   }
+}
+
+async function storeState({ store }: Config): Promise<Inspection['store']> {
+  if (store.kind === 'pglite') return leftAs(store.folder)
+  const { postgresVersion } = await import('#services/store/postgres.ts')
+  return `Postgres ${await postgresVersion({ url: store.url, logger: silent })}`
+}
+
+async function blobsState({ blobs: place }: Config, problems: Problem[]): Promise<'new' | 'there'> {
+  if (place.kind === 'directory') {
+    return stat(place.folder).then(
+      () => 'there',
+      () => 'new',
+    )
+  }
+  const blobs = await openBlobs(place)
+  await blobs.close()
+  if (blobs.conditionalPuts === false) {
+    problems.push(new Problem('conflict', 'the object store does not keep If-None-Match on puts', { hint: 'nothing is lost by that, but two servers on one bucket have one guard less: use a store that keeps it, such as S3 or MinIO' }))
+  }
+  return 'there'
 }
 
 async function boundsOf(config: Config): Promise<{ id: string; bounds: readonly Bounds[] }> {

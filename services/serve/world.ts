@@ -134,8 +134,9 @@ async function wired(
 }
 
 /** A store that is not there although the log holds records was lost; what is folded then is a rebuild like any other. */
-async function lostStore(config: Config, log: Log): Promise<string | undefined> {
-  const isNew = leftAs(config.store.folder) === 'new'
+async function lostStore({ store }: Config, log: Log): Promise<string | undefined> {
+  // Of a Postgres, project itself sees that it is empty.
+  const isNew = store.kind === 'pglite' && leftAs(store.folder) === 'new'
   return isNew && (await log.bounds()).some(({ end }) => end > 0) ? 'it was not there' : undefined
 }
 

@@ -1,7 +1,7 @@
 /** The store of many machines: Postgres 15 to 18. */
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
 import type { Logger } from '#services/logger.ts'
 import { csvLines } from './csv.ts'
@@ -46,6 +46,18 @@ export async function postgresStore(options: PostgresOptions): Promise<Store> {
       await connections.end()
     },
   } satisfies Store
+}
+
+/** The version of the server, with nothing changed in the database. Throws as `postgresStore` does. */
+export async function postgresVersion({ url, logger }: Pick<PostgresOptions, 'url' | 'logger'>): Promise<string> {
+  const connections = new Connections({ url, logger, poolMax: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS, connectAttemptsMax: 1 })
+  try {
+    const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: connections }) })
+    const { rows } = await sql<{ server_version: string }>`show server_version`.execute(db)
+    return rows[0]?.server_version ?? ''
+  } finally {
+    await connections.end()
+  }
 }
 
 async function migrateWithoutHaste(options: ConstructorParameters<typeof Connections>[0]): Promise<void> {

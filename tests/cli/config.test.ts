@@ -57,7 +57,14 @@ describe('settings', () => {
   test('name folders by URL, relative or absolute', () => {
     expect(readConfig({ LOG_URL: 'lmdb:///a/b%20c' }).log.folder).toBe('/a/b c')
     expect(readConfig({ LOG_URL: 'lmdb:/a/b' }).log.folder).toBe('/a/b')
-    expect(readConfig({ BLOBS_URL: 'file:./x' }).blobs.folder).toBe(resolve('x'))
+    expect(readConfig({ BLOBS_URL: 'file:./x' }).blobs).toEqual({ kind: 'directory', folder: resolve('x') })
+  })
+
+  test('name a Postgres or a bucket instead of a folder, whose secrets are never printed', () => {
+    const config = readConfig({ DATA_DIR: '/d', STORE_URL: 'postgres://ann:hunter2@host/db', BLOBS_URL: 's3://bucket/p?endpoint=http://h' })
+    expect(config.store).toEqual({ kind: 'postgres', url: 'postgres://ann:hunter2@host/db' })
+    expect(config.blobs).toEqual({ kind: 's3', url: 's3://bucket/p?endpoint=http://h', cacheFolder: '/d/cache' })
+    expect(JSON.stringify(config.lines)).not.toContain('hunter2')
   })
 
   const refused: readonly (readonly [Record<string, string>, string, string])[] = [
@@ -70,8 +77,9 @@ describe('settings', () => {
     [{ PROGRAMS: 'ingest' }, 'leaves out project, archive, query', 'PGlite'],
     [{ PROGRAMS: 'ingset,project' }, 'unknown program ingset', 'did you mean ingest?'],
     [{ LOG_URL: 'kafka://user:secret@host:9092/topic' }, 'not yet in this version', 'lmdb:'],
-    [{ STORE_URL: 'postgres://user:secret@host/db' }, 'not yet in this version', 'pglite:'],
-    [{ BLOBS_URL: 's3://bucket/prefix?endpoint=x' }, 'not yet in this version', 'file:'],
+    [{ STORE_URL: 'mysql://user:secret@host/db' }, 'is no pglite:<folder>', 'pglite:'],
+    [{ BLOBS_URL: 'gs://bucket/prefix' }, 'is no file:<folder>', 'file:'],
+    [{ STORE_URL: 'postgres://host/db', PROGRAMS: 'query' }, 'LOG_URL is an LMDB folder', 'leave PROGRAMS unset'],
     [{ LOG_URL: './log' }, 'is no lmdb:<folder>', 'lmdb:'],
     [{ LOG_URL: 'ftp://user:secret@host/x' }, 'is no lmdb:<folder>', 'lmdb:'],
     [{ BLOBS_URL: 'file://host/x' }, 'on another host', 'file:'],

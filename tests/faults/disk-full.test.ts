@@ -168,6 +168,7 @@ async function readyzSays(world: World, what: RegExp): Promise<void> {
     const { status, text } = await readyz(world)
     last = text
     await sleep(100)
+    if (status === 503 && what.test(text)) process.stdout.write('SAID ' + text.slice(0, 500) + '\n')
     return status === 503 && what.test(text) ? true : undefined
   }, 30_000).catch((error: Error) => expect.unreachable(`${error.message}; it says ${last}`))
 }

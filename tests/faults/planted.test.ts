@@ -131,12 +131,12 @@ describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 90_000 }, () => {
     expectFound(await verifiedWhile(path, rmSync), 'file', keyOf(served, path))
   })
 
-  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a flipped byte in the object of an %s', async (where, folder) => {
+  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a flipped byte in an object: %s', async (where, folder) => {
     const path = firstFile(served, folder)
     expectFound(await verifiedWhile(path, () => flip(path, (size) => size - 1)), where, keyOf(served, path))
   })
 
-  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a deleted object of an %s', async (where, folder) => {
+  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a deleted object: %s', async (where, folder) => {
     const path = firstFile(served, folder)
     expectFound(await verifiedWhile(path, rmSync), where, keyOf(served, path))
   })

@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const root = dirname(dirname(import.meta.dirname))
 let house = ''
+/** Without what the run of these tests themselves was told. */
+const { TEST_NOTHING_SKIPPED: _mine, ...inherited } = process.env
 
 beforeEach(() => {
   house = mkdtempSync(join(tmpdir(), 'stepstore-tally-'))
@@ -54,6 +56,12 @@ describe('the last line of a test run', () => {
     expect(run(source)).toMatchObject({ last, status: 1 })
   })
 
+  test('counts what was skipped as failed where nothing may be', () => {
+    const source = `test('good', () => {})\ntest.skipIf(true)('kafka (no broker)', () => {})`
+    expect(run(source)).toMatchObject({ last: '1 passed, 0 failed, 1 skipped', status: 0 })
+    expect(run(source, { TEST_NOTHING_SKIPPED: '1' })).toMatchObject({ last: '1 passed, 1 failed, 1 skipped', status: 1 })
+  })
+
   test('counts a worker that died as failed', () => {
     const { last, status } = run(`test('a', () => process.kill(process.pid, 'SIGKILL'))`)
     expect(last).toMatch(/^0 passed, [1-9]\d* failed$/)
@@ -61,7 +69,7 @@ describe('the last line of a test run', () => {
   })
 })
 
-function run(source: string): { lines: string[]; last: string | undefined; status: number | null } {
+function run(source: string, environment: Readonly<Record<string, string>> = {}): { lines: string[]; last: string | undefined; status: number | null } {
   writeFileSync(
     join(house, 'tests/a.test.ts'),
     `import { beforeAll, describe, test } from 'vitest'\nexport const used = [beforeAll, describe, test]\n${source}\n`,
@@ -69,7 +77,7 @@ function run(source: string): { lines: string[]; last: string | undefined; statu
   const { stdout, status } = spawnSync(
     process.execPath,
     [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(root, 'vitest.config.ts'), '--root', house],
-    { cwd: root, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } },
+    { cwd: root, encoding: 'utf8', env: { ...inherited, NO_COLOR: '1', ...environment } },
   )
   const lines = stdout.trimEnd().split('\n')
   return { lines, last: lines.at(-1), status }

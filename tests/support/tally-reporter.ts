@@ -6,7 +6,7 @@ type Tally = { passed: number; failed: number; skipped: string[]; broken: string
 /**
  * Ends a run with what was skipped, by name and reason, and the line `N passed, N failed, N skipped`.
  * A file that does not load, a failing hook, an unhandled error, a test that never ran and a run without a passing test
- * all count as failed. The lines are written as the process exits, so that nothing can follow them.
+ * all count as failed, and with TEST_NOTHING_SKIPPED set so does a skipped test. The lines are written as the process exits, so that nothing can follow them.
  */
 export default class TallyReporter implements Reporter {
   #tally: Tally | undefined
@@ -69,6 +69,9 @@ function closed(tally: Tally | undefined, exitCode: number): Tally {
   if (tally === undefined) broke(end, 'the run ended before its tests did')
   else if (tally.passed + tally.failed === 0) broke(end, 'no test ran')
   else if (tally.failed === 0 && exitCode !== 0) broke(end, `the run ended with exit code ${exitCode}`)
+  if (process.env['TEST_NOTHING_SKIPPED'] !== undefined) {
+    for (const name of end.skipped) broke(end, `nothing may be skipped here: ${name}`)
+  }
   return end
 }
 

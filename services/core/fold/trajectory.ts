@@ -22,19 +22,25 @@ function emptyRow(fact: Fact): Trajectory {
   }
 }
 
-/** What a trajectory adds to the totals of its run. Integers only, so that the order of adding does not matter. */
-function contribution(row: Trajectory): Record<string, number> {
-  return {
-    n_trajectories: 1, n_finished: row.finished_offset === null ? 0 : 1, n_steps: row.n_steps_seen, n_tool_calls: row.n_tool_calls, n_scores: row.n_scores,
-    n_nonfinite: row.n_nonfinite, n_duplicates: row.n_duplicates, n_conflicts: row.n_conflicts, n_late: row.n_late,
-  }
+const CONTRIBUTED = [
+  'n_trajectories', 'n_finished', 'n_steps', 'n_tool_calls', 'n_scores', 'n_nonfinite', 'n_duplicates', 'n_conflicts', 'n_late',
+] as const
+
+/** What a trajectory adds to the totals of its run, as CONTRIBUTED names it. Integers only, so that the order of adding does not matter. */
+function contribution(row: Trajectory): readonly number[] {
+  return [
+    1, row.finished_offset === null ? 0 : 1, row.n_steps_seen, row.n_tool_calls, row.n_scores, row.n_nonfinite, row.n_duplicates, row.n_conflicts, row.n_late,
+  ]
 }
 
-function addToRun(state: FoldState, row: Trajectory, before: Record<string, number> | undefined): void {
+function addToRun(state: FoldState, row: Trajectory, before: readonly number[] | undefined): void {
   if (row.run_id === null) return
   const delta = state.runDelta(row.run_id)
   const now = contribution(row)
-  for (const name in now) delta.counts[name] = (delta.counts[name] ?? 0) + (now[name] ?? 0) - (before?.[name] ?? 0)
+  for (const [index, name] of CONTRIBUTED.entries()) {
+    const more = (now[index] ?? 0) - (before?.[index] ?? 0)
+    if (more !== 0 || delta.counts[name] === undefined) delta.counts[name] = (delta.counts[name] ?? 0) + more
+  }
   delta.firstEventAt = earlier(delta.firstEventAt, row.first_event_at)
   delta.lastEventAt = later(delta.lastEventAt, row.last_event_at)
 }

@@ -40,6 +40,10 @@ export const later = (left: string | null, right: string): string => (left === n
 /** The same counts with one more under `name`, names sorted, so that arrival order leaves no trace. */
 export function countedUp(counts: unknown, name: string): Record<string, number> {
   const counted = { ...(counts as Record<string, number>) }
-  counted[name] = (counted[name] ?? 0) + 1
+  if (Object.hasOwn(counted, name)) {
+    counted[name] = (counted[name] ?? 0) + 1
+    return counted
+  }
+  counted[name] = 1
   return Object.fromEntries(Object.entries(counted).sort(([left], [right]) => (left < right ? -1 : 1)))
 }

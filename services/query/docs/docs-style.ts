@@ -9,8 +9,8 @@ nav{position:sticky;top:0;height:100vh;overflow-y:auto;padding:1.5rem 1rem 3rem 
 nav .home{display:block;margin-bottom:1rem;color:var(--ink);font-size:1.05rem;font-weight:650}
 nav summary{margin:.7rem 0 .2rem;color:var(--soft);cursor:pointer;font-weight:600}
 nav ul{margin:0;padding:0;list-style:none}
-nav li a{display:block;padding:.12rem 0;color:var(--ink);overflow-wrap:anywhere}
-nav b{display:inline-block;width:2.9rem;font-size:.68rem;font-weight:650;text-transform:uppercase}
+nav li a{display:flex;align-items:baseline;padding:.12rem 0;color:var(--ink);overflow-wrap:anywhere}
+nav b{flex:0 0 2.9rem;font-size:.68rem;font-weight:650;text-transform:uppercase}
 main{max-width:58rem;padding:2.5rem clamp(1rem,4vw,3.5rem) 6rem}
 a{color:var(--accent);text-decoration:none}a:hover,a:focus-visible{text-decoration:underline}
 h1{margin:0 0 .6rem;font-size:2rem;line-height:1.2;font-weight:650;letter-spacing:-.015em}
