@@ -19,3 +19,9 @@ export const Envelope = object(
 
 /** The prefix of the `dataschema` of our own events. */
 export const DATASCHEMA_PREFIX = 'urn:stepstore:event'
+
+/**
+ * A header of the log on a record without a value that stands for a batch which could not be decoded; it says which
+ * offsets, and why.
+ */
+export const FAULT_HEADER = 'stepstore-fault'

@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url'
 import { isAbsolute, join, resolve } from 'node:path'
 import { nearest } from '#services/core/nearest.ts'
+import { kafkaPlace } from './log/kafka-url.ts'
 import { Problem } from './problem.ts'
 import type { Level } from './logger.ts'
 
@@ -32,8 +33,12 @@ export interface Config {
   readonly url: string
   /** What every request must bear, where set. */
   readonly key: string | undefined
-  readonly log: { readonly kind: 'lmdb'; readonly folder: string }
-  readonly store: { readonly kind: 'pglite'; readonly folder: string } | { readonly kind: 'postgres'; readonly url: string }
+  readonly log:
+    | { readonly kind: 'lmdb'; readonly folder: string }
+    | { readonly kind: 'kafka'; readonly url: string }
+  readonly store:
+    | { readonly kind: 'pglite'; readonly folder: string }
+    | { readonly kind: 'postgres'; readonly url: string }
   readonly blobs:
     | { readonly kind: 'directory'; readonly folder: string }
     | { readonly kind: 's3'; readonly url: string; readonly cacheFolder: string }
@@ -70,7 +75,7 @@ const SETTINGS = {
   },
   LOG_URL: {
     otherwise: (read: Read) => `lmdb:${join(read('DATA_DIR'), 'log')}`,
-    description: 'the log: lmdb:<folder>',
+    description: 'the log: lmdb:<folder> or kafka://[user:password@]host:port[,host:port]/topic',
   },
   STORE_URL: {
     otherwise: (read: Read) => `pglite:${join(read('DATA_DIR'), 'store')}`,
@@ -107,6 +112,7 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
     throw misuse('STEPSTORE_KEY has letters that a header cannot carry', 'use visible ASCII without spaces')
   }
+  const log = logOf(read('LOG_URL'))
   const store = storeOf(read('STORE_URL'))
   return {
     dataDir: resolve(read('DATA_DIR')),
@@ -116,10 +122,10 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
       read('STEPSTORE_PUBLIC_URL') === '' ? undefined : baseOf('STEPSTORE_PUBLIC_URL', read('STEPSTORE_PUBLIC_URL')),
     url: baseOf('STEPSTORE_URL', read('STEPSTORE_URL')),
     key,
-    log: { kind: 'lmdb', folder: folderOf('LOG_URL', read('LOG_URL'), 'lmdb', { 'kafka:': 'lmdb:' }) },
+    log,
     store,
     blobs: blobsOf(read('BLOBS_URL'), resolve(read('DATA_DIR'))),
-    programs: programsOf(read('PROGRAMS'), store.kind),
+    programs: programsOf(read('PROGRAMS'), log.kind, store.kind),
     logLevel: levelOf(read('STEPSTORE_LOG_LEVEL')),
     lines: (Object.keys(SETTINGS) as SettingName[]).map((name) => ({
       name,
@@ -161,20 +167,14 @@ function checkNames(environment: Environment): string[] {
 
 function masked(name: SettingName, value: string): string {
   if (name === 'STEPSTORE_KEY') return value === '' ? '' : '********'
-  return value.replace(/\/\/[^@/]*@/, '//********@').replace(/([?&](?:token|key|password)=)[^&]*/gi, '$1********')
+  return value.replace(/\/\/[^/]*@/g, '//********@').replace(/([?&](?:token|key|password)=)[^&]*/gi, '$1********')
 }
 
-/** The folder of a URL such as `lmdb:./data/log`. `later` lists schemes that are named but not served yet. */
-function folderOf(name: SettingName, url: string, scheme: string, later: Readonly<Record<string, string>>): string {
+/** The folder of a URL such as `lmdb:./data/log`. */
+function folderOf(name: SettingName, url: string, scheme: string): string {
   const found = /^([a-z0-9+.-]+:)(.*)$/is.exec(url)
   const given = found?.[1]?.toLowerCase() ?? ''
   const rest = found?.[2] ?? ''
-  if (given in later) {
-    throw misuse(
-      `${name}: ${given}// is not yet in this version`,
-      `use ${scheme}:<folder>, such as ${scheme}:./data/${scheme}`,
-    )
-  }
   if (given !== `${scheme}:`) {
     throw misuse(
       `${name}: ${masked(name, url).slice(0, 120)} is no ${scheme}:<folder>`,
@@ -190,15 +190,22 @@ function folderOf(name: SettingName, url: string, scheme: string, later: Readonl
   return isAbsolute(rest) ? rest : resolve(rest)
 }
 
+function logOf(url: string): Config['log'] {
+  if (!/^kafka:\/\//i.test(url)) return { kind: 'lmdb', folder: folderOf('LOG_URL', url, 'lmdb') }
+  // What is wrong with it is said at the start, and not by whoever opens it first.
+  kafkaPlace(url)
+  return { kind: 'kafka', url }
+}
+
 /** A Postgres is named as it is; its adapter reads the rest of the URL. */
 function storeOf(url: string): Config['store'] {
   if (/^postgres(ql)?:\/\//i.test(url)) return { kind: 'postgres', url }
-  return { kind: 'pglite', folder: folderOf('STORE_URL', url, 'pglite', {}) }
+  return { kind: 'pglite', folder: folderOf('STORE_URL', url, 'pglite') }
 }
 
 function blobsOf(url: string, dataDir: string): Config['blobs'] {
   if (/^s3:\/\//i.test(url)) return { kind: 's3', url, cacheFolder: join(dataDir, 'cache') }
-  return { kind: 'directory', folder: folderOf('BLOBS_URL', url, 'file', {}) }
+  return { kind: 'directory', folder: folderOf('BLOBS_URL', url, 'file') }
 }
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i
@@ -235,7 +242,15 @@ function levelOf(text: string): Level {
   throw misuse(`STEPSTORE_LOG_LEVEL=${text.slice(0, 40)} is no level`, 'use debug, info, warn or error')
 }
 
-function programsOf(text: string, store: Config['store']['kind']): Program[] {
+/** Why one process has to run every program. */
+function togetherBecause(log: Config['log']['kind'], store: Config['store']['kind']): readonly [string, string] {
+  if (store === 'pglite')
+    return ['STORE_URL is a PGlite folder', 'PGlite can be open in one process only (a second one would lose data)']
+  if (log === 'lmdb') return ['LOG_URL is an LMDB folder', 'LMDB is written by one process only']
+  return ['this version does not part them', 'programs in processes of their own come later']
+}
+
+function programsOf(text: string, log: Config['log']['kind'], store: Config['store']['kind']): Program[] {
   const names = text
     .split(',')
     .map((name) => name.trim())
@@ -250,11 +265,10 @@ function programsOf(text: string, store: Config['store']['kind']): Program[] {
   }
   const missing = PROGRAMS.filter((program) => !names.includes(program))
   if (missing.length > 0) {
+    const [what, why] = togetherBecause(log, store)
     throw misuse(
-      `PROGRAMS leaves out ${missing.join(', ')}, but ${store === 'pglite' ? 'STORE_URL is a PGlite folder' : 'LOG_URL is an LMDB folder'}`,
-      store === 'pglite'
-        ? 'PGlite can be open in one process only (a second one would lose data), so that process runs every program: leave PROGRAMS unset'
-        : 'LMDB is written by one process only, so that process runs every program: leave PROGRAMS unset',
+      `PROGRAMS leaves out ${missing.join(', ')}, but ${what}`,
+      `${why}, so that process runs every program: leave PROGRAMS unset`,
     )
   }
   return [...PROGRAMS]

@@ -1,5 +1,6 @@
 /** The commands infra/local/up, down and kill. */
 import { parseArgs } from 'node:util'
+import { hasMinio } from './s3.ts'
 import { findStack, layOut, type Part, PARTS, removeStack, settingsOf, start, stop } from './stack.ts'
 
 const HELP = `infra/local/up   [part [broker]] [--brokers 1|3] [--postgres 18] [--name local] [--cache folder] [--json]
@@ -51,8 +52,10 @@ function argumentsOf(argv: readonly string[]): Arguments | 'help' {
   if (values.help === true) return 'help'
   const [part, node, ...rest] = positionals
   if (rest.length > 0) throw new Misuse(`what is ${rest.join(' ')}?`)
-  if (node !== undefined && (part !== 'kafka' || !/^[1-9]$/.test(node))) throw new Misuse('only kafka has numbered parts: its brokers, from 1')
-  if (values.brokers !== undefined && values.brokers !== '1' && values.brokers !== '3') throw new Misuse('--brokers takes 1 or 3')
+  if (node !== undefined && (part !== 'kafka' || !/^[1-9]$/.test(node)))
+    throw new Misuse('only kafka has numbered parts: its brokers, from 1')
+  if (values.brokers !== undefined && values.brokers !== '1' && values.brokers !== '3')
+    throw new Misuse('--brokers takes 1 or 3')
   return {
     part: partOf(part),
     node: node === undefined ? undefined : Number(node),
@@ -69,11 +72,14 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`)
 async function up(given: Arguments): Promise<void> {
   const stack = await layOut(given)
   const parts = given.part === undefined ? PARTS : [given.part]
+  if (parts.includes('s3') && !hasMinio(stack.s3)) say('s3: MinIO is compiled first, which takes some minutes, once')
   await Promise.all(
     parts.map(async (part) => {
       const from = performance.now()
       await start(stack, part, given.node)
-      say(`${part}${given.node === undefined ? '' : ` ${given.node}`}: ready after ${((performance.now() - from) / 1000).toFixed(1)} s`)
+      say(
+        `${part}${given.node === undefined ? '' : ` ${given.node}`}: ready after ${((performance.now() - from) / 1000).toFixed(1)} s`,
+      )
     }),
   )
   const settings = settingsOf(stack)
@@ -104,6 +110,8 @@ try {
   else await command(given)
 } catch (error) {
   const isMisuse = error instanceof Misuse || (error instanceof TypeError && 'code' in error)
-  say(`infra/local/${process.argv[2]}: ${error instanceof Error ? error.message : String(error)}${isMisuse ? '\nRun it with --help for what it takes.' : ''}`)
+  say(
+    `infra/local/${process.argv[2]}: ${error instanceof Error ? error.message : String(error)}${isMisuse ? '\nRun it with --help for what it takes.' : ''}`,
+  )
   process.exitCode = isMisuse ? 2 : 1
 }

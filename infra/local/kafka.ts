@@ -23,7 +23,14 @@ export interface Kafka {
 }
 
 const POM = join(import.meta.dirname, 'kafka-pom.xml')
-const JVM = ['-Xms512m', '-Xmx512m', '-XX:+UseSerialGC', '-Xshare:auto', '-Djava.awt.headless=true', '-Dlog4j2.disableJmx=true']
+const JVM = [
+  '-Xms512m',
+  '-Xmx512m',
+  '-XX:+UseSerialGC',
+  '-Xshare:auto',
+  '-Djava.awt.headless=true',
+  '-Dlog4j2.disableJmx=true',
+]
 const LOG4J = `Configuration:
   status: error
   Appenders:
@@ -37,7 +44,8 @@ const LOG4J = `Configuration:
 export const newClusterId = (): string => randomBytes(16).toString('base64url')
 
 /** How often a record is kept, and how many of those must have it before it is acknowledged. */
-export const replication = (brokers: number): { readonly factor: number; readonly inSyncMin: number } => (brokers >= 3 ? { factor: 3, inSyncMin: 2 } : { factor: 1, inSyncMin: 1 })
+export const replication = (brokers: number): { readonly factor: number; readonly inSyncMin: number } =>
+  brokers >= 3 ? { factor: 3, inSyncMin: 2 } : { factor: 1, inSyncMin: 1 }
 
 /** The folder with the jars, fetched the first time. */
 export async function fetchKafka(cache: string): Promise<string> {
@@ -47,7 +55,15 @@ export async function fetchKafka(cache: string): Promise<string> {
   await mkdir(cache, { recursive: true })
   const fetched = await mkdtemp(join(cache, 'fetching-'))
   try {
-    await run('mvn', ['-q', '-B', '-f', POM, 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${fetched}`])
+    await run('mvn', [
+      '-q',
+      '-B',
+      '-f',
+      POM,
+      'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies',
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${fetched}`,
+    ])
     await rename(fetched, jars)
   } catch (error) {
     await rm(fetched, { recursive: true, force: true })
@@ -64,7 +80,9 @@ function properties(kafka: Kafka, { node, port, controllerPort, advertisedPort =
   return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': node,
-    'controller.quorum.voters': kafka.brokers.map((broker) => `${broker.node}@127.0.0.1:${broker.controllerPort}`).join(','),
+    'controller.quorum.voters': kafka.brokers
+      .map((broker) => `${broker.node}@127.0.0.1:${broker.controllerPort}`)
+      .join(','),
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
@@ -104,12 +122,23 @@ async function configure(kafka: Kafka, broker: Broker, jars: string): Promise<vo
   await writeFile(join(folder, 'server.properties'), properties(kafka, broker))
   await writeFile(join(folder, 'log4j2.yaml'), LOG4J)
   const format = ['kafka.tools.StorageTool', 'format', '-t', kafka.clusterId, '-c', join(folder, 'server.properties')]
-  await run('java', ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `-Dlog4j2.configurationFile=${join(folder, 'log4j2.yaml')}`, '-cp', join(jars, '*'), ...format])
+  await run('java', [
+    '-Xmx256m',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    `-Dlog4j2.configurationFile=${join(folder, 'log4j2.yaml')}`,
+    '-cp',
+    join(jars, '*'),
+    ...format,
+  ])
 }
 
 const chosen = (kafka: Kafka, node: number | undefined): readonly Broker[] => {
   const found = kafka.brokers.filter((broker) => node === undefined || broker.node === node)
-  if (found.length === 0) throw new Error(`there is no broker ${node}; the brokers are ${kafka.brokers.map((broker) => broker.node).join(', ')}`)
+  if (found.length === 0)
+    throw new Error(
+      `there is no broker ${node}; the brokers are ${kafka.brokers.map((broker) => broker.node).join(', ')}`,
+    )
   return found
 }
 
@@ -120,12 +149,23 @@ export async function startKafka(kafka: Kafka, node?: number): Promise<void> {
   await Promise.all(stopped.map((broker) => configure(kafka, broker, jars)))
   for (const broker of stopped) {
     const folder = folderOf(kafka, broker.node)
-    const args = [...JVM, `-Dlog4j2.configurationFile=${join(folder, 'log4j2.yaml')}`, `-Dkafka.logs.dir=${folder}`, '-cp', join(jars, '*'), 'kafka.Kafka', join(folder, 'server.properties')]
+    const args = [
+      ...JVM,
+      `-Dlog4j2.configurationFile=${join(folder, 'log4j2.yaml')}`,
+      `-Dkafka.logs.dir=${folder}`,
+      '-cp',
+      join(jars, '*'),
+      'kafka.Kafka',
+      join(folder, 'server.properties'),
+    ]
     await launch({ folder, program: 'java', args })
   }
   // The broker writes this line once its listeners answer.
-  const started = (folder: string) => async (): Promise<boolean> => (await readFile(logFile(folder), 'utf8')).includes('Kafka Server started')
-  await Promise.all(stopped.map(({ node: started_ }) => untilReady(folderOf(kafka, started_), started(folderOf(kafka, started_)))))
+  const started = (folder: string) => async (): Promise<boolean> =>
+    (await readFile(logFile(folder), 'utf8')).includes('Kafka Server started')
+  await Promise.all(
+    stopped.map(({ node: started_ }) => untilReady(folderOf(kafka, started_), started(folderOf(kafka, started_)))),
+  )
 }
 
 /** Ends all brokers, or one, with a signal; what they hold stays. */
@@ -134,4 +174,5 @@ export async function endKafka(kafka: Kafka, name: NodeJS.Signals, node?: number
 }
 
 /** The addresses that a client starts from. */
-export const bootstrap = (kafka: Kafka): string => kafka.brokers.map(({ port, advertisedPort = port }) => `127.0.0.1:${advertisedPort}`).join(',')
+export const bootstrap = (kafka: Kafka): string =>
+  kafka.brokers.map(({ port, advertisedPort = port }) => `127.0.0.1:${advertisedPort}`).join(',')

@@ -41,8 +41,14 @@ function installedFolder(version: string): string | undefined {
   const debian = `/usr/lib/postgresql/${version}/bin`
   if (existsSync(join(debian, 'initdb'))) return debian
   try {
-    const [folder, text] = ['--bindir', '--version'].map((option) => execFileSync('pg_config', [option], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim())
-    return folder !== undefined && text?.startsWith(`PostgreSQL ${version}.`) === true && existsSync(join(folder, 'initdb')) ? folder : undefined
+    const [folder, text] = ['--bindir', '--version'].map((option) =>
+      execFileSync('pg_config', [option], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim(),
+    )
+    return folder !== undefined &&
+      text?.startsWith(`PostgreSQL ${version}.`) === true &&
+      existsSync(join(folder, 'initdb'))
+      ? folder
+      : undefined
   } catch {
     return undefined
   }
@@ -54,7 +60,10 @@ export const hasPostgres = (version: string): boolean => version === PACKAGED ||
 async function programsOf({ version, folder }: Postgres): Promise<Programs> {
   if (version !== PACKAGED) {
     const found = installedFolder(version)
-    if (found === undefined) throw new Error(`Postgres ${version} is not installed; install it (on Debian: apt install postgresql-${version}), or use ${PACKAGED}, which npm brings`)
+    if (found === undefined)
+      throw new Error(
+        `Postgres ${version} is not installed; install it (on Debian: apt install postgresql-${version}), or use ${PACKAGED}, which npm brings`,
+      )
     return { initdb: join(found, 'initdb'), postgres: join(found, 'postgres') }
   }
   // The package names its programs for this platform; there is none for some, and then the import fails by name.
@@ -100,7 +109,21 @@ async function initialise(postgres: Postgres, { initdb }: Programs): Promise<voi
   const passwordFile = join(postgres.folder, 'password')
   writeFileSync(passwordFile, postgres.password)
   if (user !== undefined) chownSync(passwordFile, user.uid, user.gid)
-  await run(initdb, ['-D', join(postgres.folder, 'data'), '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C'], { cwd: postgres.folder, user })
+  await run(
+    initdb,
+    [
+      '-D',
+      join(postgres.folder, 'data'),
+      '-U',
+      'postgres',
+      '--auth=scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '-E',
+      'UTF8',
+      '--locale=C',
+    ],
+    { cwd: postgres.folder, user },
+  )
   rmSync(passwordFile)
 }
 
@@ -126,7 +149,18 @@ export async function startPostgres(postgres: Postgres): Promise<void> {
   const programs = await programsOf(postgres)
   const isNew = !existsSync(join(folder, 'data', 'PG_VERSION'))
   if (isNew) await initialise(postgres, programs)
-  const args = ['-D', join(folder, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-c', 'max_connections=100']
+  const args = [
+    '-D',
+    join(folder, 'data'),
+    '-p',
+    String(port),
+    '-h',
+    '127.0.0.1',
+    '-k',
+    folder,
+    '-c',
+    'max_connections=100',
+  ]
   for (let attempt = 1; ; attempt++) {
     await launch({ folder, program: programs.postgres, args, user })
     try {
@@ -139,7 +173,8 @@ export async function startPostgres(postgres: Postgres): Promise<void> {
   }
   if (!isNew) return
   await makeDatabase(postgres, DATABASE)
-  for (const role of ['stepstore_owner', 'stepstore_writer', 'stepstore_reader'] satisfies Role[]) await administer(postgres, `alter role ${role} password '${postgres.password}'`)
+  for (const role of ['stepstore_owner', 'stepstore_writer', 'stepstore_reader'] satisfies Role[])
+    await administer(postgres, `alter role ${role} password '${postgres.password}'`)
 }
 
 /** Ends it: SIGINT closes every connection and writes what there is, SIGKILL is a crash. What it holds stays. */

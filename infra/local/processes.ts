@@ -49,7 +49,13 @@ export function running(folder: string): number | undefined {
 export async function launch({ folder, program, args, env, user }: Launch): Promise<void> {
   const log = openSync(logFile(folder), 'w')
   try {
-    const child = spawn(program, args, { cwd: folder, detached: true, stdio: ['ignore', log, log], ...user, ...(env === undefined ? {} : { env }) })
+    const child = spawn(program, args, {
+      cwd: folder,
+      detached: true,
+      stdio: ['ignore', log, log],
+      ...user,
+      ...(env === undefined ? {} : { env }),
+    })
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
     writeFileSync(pidFile(folder), `${child.pid}\n${startOf(child.pid ?? 0)}`)
     child.unref()
@@ -89,7 +95,9 @@ export async function untilReady(folder: string, ready: () => Promise<boolean>):
     const alive = running(folder) !== undefined
     if (!alive || Date.now() > deadline) {
       const tail = readFileSync(logFile(folder), 'utf8').trimEnd().split('\n').slice(-15).join('\n')
-      throw new Error(`${folder}: ${alive ? `not ready after ${READY_MS_MAX / 1000} s` : 'it ended'}; the end of its log:\n${tail}`)
+      throw new Error(
+        `${folder}: ${alive ? `not ready after ${READY_MS_MAX / 1000} s` : 'it ended'}; the end of its log:\n${tail}`,
+      )
     }
     await sleep(50)
   }
@@ -113,8 +121,16 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Runs a program to its end. Throws with what it said. */
-export async function run(program: string, args: readonly string[], options: { readonly cwd?: string; readonly user?: { readonly uid: number; readonly gid: number } | undefined } = {}): Promise<void> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(options.cwd === undefined ? {} : { cwd: options.cwd }), ...options.user })
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly user?: { readonly uid: number; readonly gid: number } | undefined } = {},
+): Promise<void> {
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...options.user,
+  })
   let said = ''
   const hear = (chunk: Buffer): void => {
     said = (said + chunk.toString()).slice(-4_000)

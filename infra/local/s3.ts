@@ -30,13 +30,26 @@ export const newCredentials = (): { readonly accessKeyId: string; readonly secre
 
 export const endpointOf = ({ port }: S3): string => `http://127.0.0.1:${port}`
 
+const folderOf = (cache: string): string => join(cache, `minio-${MINIO}`)
+
+/** Whether it was compiled already. */
+export const hasMinio = ({ cache }: S3): boolean => existsSync(join(folderOf(cache), 'minio'))
+
 /** The program, compiled the first time. */
 export async function fetchMinio(cache: string): Promise<string> {
-  const folder = join(cache, `minio-${MINIO}`)
+  const folder = folderOf(cache)
   const program = join(folder, 'minio')
   if (existsSync(program)) return program
   await mkdir(folder, { recursive: true })
-  await run('env', ['CGO_ENABLED=0', `GOBIN=${folder}`, 'go', 'install', '-trimpath', '-ldflags=-s -w', `github.com/minio/minio@${MINIO}`])
+  await run('env', [
+    'CGO_ENABLED=0',
+    `GOBIN=${folder}`,
+    'go',
+    'install',
+    '-trimpath',
+    '-ldflags=-s -w',
+    `github.com/minio/minio@${MINIO}`,
+  ])
   return program
 }
 
@@ -70,7 +83,14 @@ export async function startS3(s3: S3): Promise<void> {
       folder: s3.folder,
       program,
       args: ['server', '--address', `127.0.0.1:${s3.port}`, '--quiet', data],
-      env: { HOME: s3.folder, MINIO_ROOT_USER: s3.accessKeyId, MINIO_ROOT_PASSWORD: s3.secretAccessKey, MINIO_DOMAIN: DOMAIN, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off' },
+      env: {
+        HOME: s3.folder,
+        MINIO_ROOT_USER: s3.accessKeyId,
+        MINIO_ROOT_PASSWORD: s3.secretAccessKey,
+        MINIO_DOMAIN: DOMAIN,
+        MINIO_BROWSER: 'off',
+        MINIO_UPDATE: 'off',
+      },
     })
   }
   await untilReady(s3.folder, () => isLive(s3))

@@ -53,12 +53,23 @@ export function findStack(name = 'local'): Stack | undefined {
 }
 
 /** The stack of a name, laid out anew where there is none. Throws where it stands with another number of brokers or another Postgres. */
-export async function layOut({ name = 'local', cache = join(homedir(), '.cache', 'stepstore'), brokers, postgres }: StackOptions): Promise<Stack> {
+export async function layOut({
+  name = 'local',
+  cache = join(homedir(), '.cache', 'stepstore'),
+  brokers,
+  postgres,
+}: StackOptions): Promise<Stack> {
   if (!NAME.test(name)) throw new Error(`--name ${name}: use a-z, 0-9 and -`)
   const found = findStack(name)
   if (found !== undefined) {
-    if (brokers !== undefined && brokers !== found.kafka.brokers.length) throw new Error(`the stack ${name} has ${found.kafka.brokers.length} broker(s); take it down first, or use another --name`)
-    if (postgres !== undefined && postgres !== found.postgres.version) throw new Error(`the stack ${name} has Postgres ${found.postgres.version}; take it down first, or use another --name`)
+    if (brokers !== undefined && brokers !== found.kafka.brokers.length)
+      throw new Error(
+        `the stack ${name} has ${found.kafka.brokers.length} broker(s); take it down first, or use another --name`,
+      )
+    if (postgres !== undefined && postgres !== found.postgres.version)
+      throw new Error(
+        `the stack ${name} has Postgres ${found.postgres.version}; take it down first, or use another --name`,
+      )
     return found
   }
   const folder = folderOf(name)
@@ -73,9 +84,18 @@ export async function layOut({ name = 'local', cache = join(homedir(), '.cache',
       folder: join(folder, 'kafka'),
       cache,
       clusterId: newClusterId(),
-      brokers: Array.from({ length: count }, (_, index) => ({ node: index + 1, port: ports[index * 2] ?? 0, controllerPort: ports[index * 2 + 1] ?? 0 })),
+      brokers: Array.from({ length: count }, (_, index) => ({
+        node: index + 1,
+        port: ports[index * 2] ?? 0,
+        controllerPort: ports[index * 2 + 1] ?? 0,
+      })),
     },
-    postgres: { folder: join(folder, 'postgres'), version: postgres ?? PACKAGED, port: postgresPort, password: newPassword() },
+    postgres: {
+      folder: join(folder, 'postgres'),
+      version: postgres ?? PACKAGED,
+      port: postgresPort,
+      password: newPassword(),
+    },
     s3: { folder: join(folder, 's3'), cache, port: s3Port, ...newCredentials() },
   }
   writeFileSync(`${layoutFile(folder)}.new`, JSON.stringify(stack, null, 2), { mode: 0o600 })
@@ -89,12 +109,18 @@ export async function start({ kafka, postgres, s3 }: Stack, part: Part, node?: n
   else if (part === 's3') await startS3(s3)
   else {
     await startKafka(kafka, node)
-    if (node === undefined) await makeTopic({ bootstrap: bootstrap(kafka), partitions: PARTITIONS, ...replication(kafka.brokers.length) })
+    if (node === undefined)
+      await makeTopic({ bootstrap: bootstrap(kafka), partitions: PARTITIONS, ...replication(kafka.brokers.length) })
   }
 }
 
 /** Ends a part, or one broker of it, with a signal: SIGTERM asks it to end well, SIGKILL is a crash. What it holds stays. */
-export async function stop({ kafka, postgres, s3 }: Stack, part: Part, name: NodeJS.Signals, node?: number): Promise<void> {
+export async function stop(
+  { kafka, postgres, s3 }: Stack,
+  part: Part,
+  name: NodeJS.Signals,
+  node?: number,
+): Promise<void> {
   if (part === 'postgres') await endPostgres(postgres, name)
   else if (part === 's3') await endS3(s3, name)
   else await endKafka(kafka, name, node)

@@ -22,8 +22,17 @@ export function topicSettings(inSyncMin: number): Record<string, string> {
 }
 
 /** Makes the topic where it is missing, and gives it its settings where it has others. */
-export async function makeTopic(options: { readonly bootstrap: string; readonly partitions: number; readonly factor: number; readonly inSyncMin: number }): Promise<void> {
-  const admin = new kafkajs.Kafka({ clientId: 'stepstore-setup', brokers: options.bootstrap.split(','), logLevel: kafkajs.logLevel.NOTHING }).admin()
+export async function makeTopic(options: {
+  readonly bootstrap: string
+  readonly partitions: number
+  readonly factor: number
+  readonly inSyncMin: number
+}): Promise<void> {
+  const admin = new kafkajs.Kafka({
+    clientId: 'stepstore-setup',
+    brokers: options.bootstrap.split(','),
+    logLevel: kafkajs.logLevel.NOTHING,
+  }).admin()
   await admin.connect()
   try {
     const configEntries = Object.entries(topicSettings(options.inSyncMin)).map(([name, value]) => ({ name, value }))
@@ -31,7 +40,11 @@ export async function makeTopic(options: { readonly bootstrap: string; readonly 
       topics: [{ topic: TOPIC, numPartitions: options.partitions, replicationFactor: options.factor, configEntries }],
       waitForLeaders: true,
     })
-    if (!isNew) await admin.alterConfigs({ validateOnly: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: TOPIC, configEntries }] })
+    if (!isNew)
+      await admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: TOPIC, configEntries }],
+      })
   } finally {
     await admin.disconnect()
   }

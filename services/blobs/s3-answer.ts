@@ -17,12 +17,22 @@ interface Answer {
 
 function answerOf(error: unknown): Answer {
   if (!(error instanceof Error)) return { name: '', status: undefined }
-  const { $metadata, $response } = error as { $metadata?: { httpStatusCode?: number }; $response?: { statusCode?: number } }
+  const { $metadata, $response } = error as {
+    $metadata?: { httpStatusCode?: number }
+    $response?: { statusCode?: number }
+  }
   return { name: error.name, status: $metadata?.httpStatusCode ?? $response?.statusCode }
 }
 
 /** Bytes that were spoilt or did not come on the way there: to send them again may help. */
-const SPOILT = new Set(['BadDigest', 'InvalidDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'IncompleteBody', 'RequestTimeout'])
+const SPOILT = new Set([
+  'BadDigest',
+  'InvalidDigest',
+  'XAmzContentSHA256Mismatch',
+  'XAmzContentChecksumMismatch',
+  'IncompleteBody',
+  'RequestTimeout',
+])
 const LATER = new Set([408, 425, 429])
 const WORTH_RETRYING = new Set<Outcome>(['again', 'raced', 'unknown'])
 
@@ -38,14 +48,26 @@ export function outcomeOf(error: unknown): Outcome {
 }
 
 type Said = readonly [detail: string, hint: string]
-const CREDENTIALS: Said = ['the object store refuses the credentials', 'correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the role of this machine)']
+const CREDENTIALS: Said = [
+  'the object store refuses the credentials',
+  'correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the role of this machine)',
+]
 const SAID: Readonly<Record<string, Said>> = {
   NoSuchBucket: ['the bucket of BLOBS_URL does not exist', 'make it, or correct BLOBS_URL'],
-  AccessDenied: ['the object store does not allow it', 'let the credentials list the bucket, and get, put and delete its objects'],
-  Forbidden: ['the object store does not allow it', 'let the credentials list the bucket, and get, put and delete its objects'],
+  AccessDenied: [
+    'the object store does not allow it',
+    'let the credentials list the bucket, and get, put and delete its objects',
+  ],
+  Forbidden: [
+    'the object store does not allow it',
+    'let the credentials list the bucket, and get, put and delete its objects',
+  ],
   InvalidAccessKeyId: CREDENTIALS,
   SignatureDoesNotMatch: CREDENTIALS,
-  CredentialsProviderError: ['there are no credentials for the object store', 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or give this machine a role)'],
+  CredentialsProviderError: [
+    'there are no credentials for the object store',
+    'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or give this machine a role)',
+  ],
   ExpiredToken: ['the credentials of the object store have expired', 'renew them'],
   RequestTimeTooSkewed: ['the clock of this machine differs from that of the object store', 'set the clock (NTP)'],
   PermanentRedirect: ['the bucket lies in another region', 'set region= in BLOBS_URL'],
@@ -56,7 +78,10 @@ const AFTER_SECONDS = 5
 /** A failure that does not go away as `unavailable`, with what to do; a problem as it is. */
 export function blobsProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
-  const [detail, hint] = SAID[answerOf(error).name] ?? ['the object store does not answer as it should', 'see that it can be reached at BLOBS_URL, then send the same again']
+  const [detail, hint] = SAID[answerOf(error).name] ?? [
+    'the object store does not answer as it should',
+    'see that it can be reached at BLOBS_URL, then send the same again',
+  ]
   return new Problem('unavailable', detail, { hint, retryAfterSeconds: AFTER_SECONDS, cause: error })
 }
 
@@ -73,13 +98,18 @@ export interface Patience {
 const PAUSE_MS_MAX = 5_000
 
 /** Throws on what trying again cannot mend, and after the last attempt. `attempt` counts from 1. */
-export async function retrying<Result>(what: string, { attemptsMax, pauseMs, random, logger }: Patience, work: (attempt: number) => Promise<Result>): Promise<Result> {
+export async function retrying<Result>(
+  what: string,
+  { attemptsMax, pauseMs, random, logger }: Patience,
+  work: (attempt: number) => Promise<Result>,
+): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work(attempt)
     } catch (error) {
       const outcome = error instanceof Problem ? 'refused' : outcomeOf(error)
-      const isForGood = !WORTH_RETRYING.has(outcome) || (error instanceof Error && error.name === 'CredentialsProviderError')
+      const isForGood =
+        !WORTH_RETRYING.has(outcome) || (error instanceof Error && error.name === 'CredentialsProviderError')
       if (isForGood || attempt >= attemptsMax) throw error
       logger('debug', 'object store failed', { request: what, attempt, error: errorText(error) })
       await sleep(Math.min(pauseMs * 2 ** (attempt - 1), PAUSE_MS_MAX) * (0.5 + random() / 2))

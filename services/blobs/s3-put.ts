@@ -44,7 +44,8 @@ export interface Stored {
 export const WRITER = 'stepstore-writer'
 
 /** Throws where trying again may help. */
-const goneAgain = (objectKey: string): Error => Object.assign(new Error(`${objectKey} was there and is gone`), { $metadata: { httpStatusCode: 409 } })
+const goneAgain = (objectKey: string): Error =>
+  Object.assign(new Error(`${objectKey} was there and is gone`), { $metadata: { httpStatusCode: 409 } })
 
 /** Whether a put that failed is there all the same, by its mark; undefined where nothing is there. */
 async function whose(deps: PutDeps, objectKey: string, writer: string): Promise<Stored | undefined> {
@@ -54,7 +55,12 @@ async function whose(deps: PutDeps, objectKey: string, writer: string): Promise<
 }
 
 /** Stores bytes by one request. */
-export async function putWhole(deps: PutDeps, objectKey: string, bytes: Uint8Array, ifAbsent: boolean): Promise<Stored> {
+export async function putWhole(
+  deps: PutDeps,
+  objectKey: string,
+  bytes: Uint8Array,
+  ifAbsent: boolean,
+): Promise<Stored> {
   const { client, bucket, patience } = deps
   const writer = randomUUID()
   return retrying('put', patience, async (attempt) => {
@@ -64,7 +70,14 @@ export async function putWhole(deps: PutDeps, objectKey: string, bytes: Uint8Arr
     }
     try {
       const { ETag: etag } = await client.send(
-        new PutObjectCommand({ Bucket: bucket, Key: objectKey, Body: bytes, ContentLength: bytes.length, Metadata: { [WRITER]: writer }, ...(ifAbsent ? { IfNoneMatch: '*' } : {}) }),
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: objectKey,
+          Body: bytes,
+          ContentLength: bytes.length,
+          Metadata: { [WRITER]: writer },
+          ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+        }),
       )
       return { created: true, etag }
     } catch (error) {
@@ -111,7 +124,13 @@ async function oneUpload(deps: PutDeps, upload: Upload): Promise<Stored | undefi
   const { client, bucket, patience } = deps
   const target = { Bucket: bucket, Key: upload.objectKey }
   const { UploadId } = await retrying('create upload', patience, () =>
-    client.send(new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32', Metadata: { [WRITER]: upload.writer } })),
+    client.send(
+      new CreateMultipartUploadCommand({
+        ...target,
+        ChecksumAlgorithm: 'CRC32',
+        Metadata: { [WRITER]: upload.writer },
+      }),
+    ),
   )
   let stored: Stored | undefined
   try {
@@ -121,14 +140,21 @@ async function oneUpload(deps: PutDeps, upload: Upload): Promise<Stored | undefi
   } finally {
     if (stored?.created !== true) {
       // Parts of an upload that is not aborted are kept, and paid for, unseen. A rule of the bucket catches those of processes that died.
-      await retrying('abort upload', patience, () => client.send(new AbortMultipartUploadCommand({ ...target, UploadId }))).catch((error: unknown) => {
-        if (outcomeOf(error) !== 'absent') patience.logger('warn', 'upload not aborted', { key: upload.objectKey, error: errorText(error) })
+      await retrying('abort upload', patience, () =>
+        client.send(new AbortMultipartUploadCommand({ ...target, UploadId })),
+      ).catch((error: unknown) => {
+        if (outcomeOf(error) !== 'absent')
+          patience.logger('warn', 'upload not aborted', { key: upload.objectKey, error: errorText(error) })
       })
     }
   }
 }
 
-async function sendParts(deps: PutDeps, { objectKey, file, size }: Upload, uploadId: string | undefined): Promise<CompletedPart[]> {
+async function sendParts(
+  deps: PutDeps,
+  { objectKey, file, size }: Upload,
+  uploadId: string | undefined,
+): Promise<CompletedPart[]> {
   const { client, bucket, patience, partBytes, partsInFlight } = deps
   const count = Math.max(1, Math.ceil(size / partBytes))
   const parts: CompletedPart[] = []
@@ -141,7 +167,17 @@ async function sendParts(deps: PutDeps, { objectKey, file, size }: Upload, uploa
       if (bytesRead !== bytes.length) throw new Error(`${objectKey}: its file became shorter while it was sent`)
       const PartNumber = index + 1
       const { ETag, ChecksumCRC32 } = await retrying('put part', patience, () =>
-        client.send(new UploadPartCommand({ Bucket: bucket, Key: objectKey, UploadId: uploadId, PartNumber, Body: bytes, ContentLength: bytes.length, ChecksumAlgorithm: 'CRC32' })),
+        client.send(
+          new UploadPartCommand({
+            Bucket: bucket,
+            Key: objectKey,
+            UploadId: uploadId,
+            PartNumber,
+            Body: bytes,
+            ContentLength: bytes.length,
+            ChecksumAlgorithm: 'CRC32',
+          }),
+        ),
       )
       parts[index] = { PartNumber, ETag, ChecksumCRC32 }
     }
@@ -159,7 +195,12 @@ async function sendParts(deps: PutDeps, { objectKey, file, size }: Upload, uploa
 }
 
 /** Completes an upload. Undefined where it has to be begun again. */
-async function complete(deps: PutDeps, { objectKey, writer, ifAbsent }: Upload, uploadId: string | undefined, parts: CompletedPart[]): Promise<Stored | undefined> {
+async function complete(
+  deps: PutDeps,
+  { objectKey, writer, ifAbsent }: Upload,
+  uploadId: string | undefined,
+  parts: CompletedPart[],
+): Promise<Stored | undefined> {
   const { client, bucket, patience } = deps
   const command = { Bucket: bucket, Key: objectKey, UploadId: uploadId, MultipartUpload: { Parts: parts } }
   return retrying('complete upload', patience, async (attempt): Promise<Stored | undefined> => {
@@ -168,7 +209,9 @@ async function complete(deps: PutDeps, { objectKey, writer, ifAbsent }: Upload, 
       if (found !== undefined) return found
     }
     try {
-      const { ETag: etag } = await client.send(new CompleteMultipartUploadCommand({ ...command, ...(ifAbsent ? { IfNoneMatch: '*' } : {}) }))
+      const { ETag: etag } = await client.send(
+        new CompleteMultipartUploadCommand({ ...command, ...(ifAbsent ? { IfNoneMatch: '*' } : {}) }),
+      )
       return { created: true, etag }
     } catch (error) {
       const outcome = outcomeOf(error)

@@ -19,7 +19,12 @@ export interface Opened {
 }
 
 /** Begins to read a range that is not empty, or all. Throws what the server answers, before any byte. */
-export async function openObject({ client, bucket, patience }: ReadDeps, objectKey: string, range?: ByteRange, etag?: string): Promise<Opened> {
+export async function openObject(
+  { client, bucket, patience }: ReadDeps,
+  objectKey: string,
+  range?: ByteRange,
+  etag?: string,
+): Promise<Opened> {
   return retrying('get', patience, async () => {
     const answer = await client.send(
       new GetObjectCommand({
@@ -38,7 +43,12 @@ export async function openObject({ client, bucket, patience }: ReadDeps, objectK
  * The bytes of what was opened. A connection that breaks is opened again where it broke, `attemptsMax` times without a
  * byte between; an object that was replaced meanwhile is an error, `unavailable`.
  */
-export async function* resumed(deps: ReadDeps, objectKey: string, first: Opened, start: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* resumed(
+  deps: ReadDeps,
+  objectKey: string,
+  first: Opened,
+  start: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let opened = first
   let at = start
   const end = start + first.bytes
@@ -56,7 +66,8 @@ export async function* resumed(deps: ReadDeps, objectKey: string, first: Opened,
       } catch (error) {
         fruitless += 1
         // A body that is whole and yet fails was found spoilt by its checksum: what was passed on cannot be taken back.
-        if (at >= end) throw new Problem('corrupt', `${objectKey} came with another checksum than its own`, { cause: error })
+        if (at >= end)
+          throw new Problem('corrupt', `${objectKey} came with another checksum than its own`, { cause: error })
         if (error instanceof Problem || fruitless >= deps.patience.attemptsMax) throw blobsProblem(error)
         opened = await reopened(deps, objectKey, { start: at, end }, first.etag)
       }
@@ -66,18 +77,30 @@ export async function* resumed(deps: ReadDeps, objectKey: string, first: Opened,
   }
 }
 
-async function reopened(deps: ReadDeps, objectKey: string, range: ByteRange, etag: string | undefined): Promise<Opened> {
+async function reopened(
+  deps: ReadDeps,
+  objectKey: string,
+  range: ByteRange,
+  etag: string | undefined,
+): Promise<Opened> {
   try {
     return await openObject(deps, objectKey, range, etag)
   } catch (error) {
     const outcome = outcomeOf(error)
     if (outcome !== 'exists' && outcome !== 'absent') throw blobsProblem(error)
-    throw new Problem('unavailable', `${objectKey} was replaced or removed while it was read`, { hint: 'read it again', retryAfterSeconds: 1, cause: error })
+    throw new Problem('unavailable', `${objectKey} was replaced or removed while it was read`, {
+      hint: 'read it again',
+      retryAfterSeconds: 1,
+      cause: error,
+    })
   }
 }
 
 /** A web stream over chunks that reads no faster than it is drained, and stops when it is cancelled. */
-export function streamOf(chunks: AsyncGenerator<Uint8Array, void, undefined>, opened: Opened): ReadableStream<Uint8Array> {
+export function streamOf(
+  chunks: AsyncGenerator<Uint8Array, void, undefined>,
+  opened: Opened,
+): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

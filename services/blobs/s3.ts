@@ -3,7 +3,15 @@ import { readFile, rm, stat } from 'node:fs/promises'
 import { createWriteStream } from 'node:fs'
 import type { Agent } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput, PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  S3Client,
+  type S3ClientConfig,
+} from '@aws-sdk/client-s3'
 import type { Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { BLOB_KEY, type BlobBody, type BlobInfo, type Blobs, type ByteRange } from './blobs.ts'
@@ -43,7 +51,14 @@ export interface S3Blobs extends Blobs {
 }
 
 const MIB = 1024 * 1024
-const DEFAULTS = { cacheBytesMax: 10 * 1024 * MIB, cacheKeepMs: 30 * 60_000, attemptsMax: 6, pauseMs: 100, wholeBytesMax: 64 * MIB, partBytes: 16 * MIB }
+const DEFAULTS = {
+  cacheBytesMax: 10 * 1024 * MIB,
+  cacheKeepMs: 30 * 60_000,
+  attemptsMax: 6,
+  pauseMs: 100,
+  wholeBytesMax: 64 * MIB,
+  partBytes: 16 * MIB,
+}
 const PARTS_IN_FLIGHT = 4
 /** Files that are on their way at once; each holds up to 64 MiB in memory. */
 const FILES_IN_FLIGHT = 2
@@ -57,8 +72,16 @@ const PROBE = '~probe'
 
 /** Opens a bucket. Throws `unavailable` where it cannot be reached, is not there or refuses us. */
 export async function s3Blobs(options: S3Options): Promise<S3Blobs> {
-  const { cacheFolder, cacheBytesMax = DEFAULTS.cacheBytesMax, cacheKeepMs = DEFAULTS.cacheKeepMs, clock = () => new Date() } = options
-  const blobs = new S3Objects(options, await ObjectCache.open({ folder: cacheFolder, bytesMax: cacheBytesMax, keepMs: cacheKeepMs, clock }))
+  const {
+    cacheFolder,
+    cacheBytesMax = DEFAULTS.cacheBytesMax,
+    cacheKeepMs = DEFAULTS.cacheKeepMs,
+    clock = () => new Date(),
+  } = options
+  const blobs = new S3Objects(
+    options,
+    await ObjectCache.open({ folder: cacheFolder, bytesMax: cacheBytesMax, keepMs: cacheKeepMs, clock }),
+  )
   try {
     await blobs.probe()
     return blobs
@@ -69,14 +92,26 @@ export async function s3Blobs(options: S3Options): Promise<S3Blobs> {
 }
 
 function clientOf({ endpoint, region, pathStyle, credentials, agent, logger }: S3Options): S3Client {
-  const note = (level: 'warn' | 'error') => (what: unknown) => logger(level, 'object store client', { text: String(what) })
+  const note = (level: 'warn' | 'error') => (what: unknown) =>
+    logger(level, 'object store client', { text: String(what) })
   const agents = agent ?? { keepAlive: true, maxSockets: SOCKETS_MAX }
   const config: S3ClientConfig = {
     forcePathStyle: pathStyle,
     // What may be done again, and after which look at the object, is decided here and not in the client.
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: CONNECT_MS_MAX, socketTimeout: SILENCE_MS_MAX, httpAgent: agents, ...(agent === undefined ? { httpsAgent: agents } : {}) },
-    logger: { trace: () => undefined, debug: () => undefined, info: () => undefined, warn: note('warn'), error: note('error') },
+    requestHandler: {
+      connectionTimeout: CONNECT_MS_MAX,
+      socketTimeout: SILENCE_MS_MAX,
+      httpAgent: agents,
+      ...(agent === undefined ? { httpsAgent: agents } : {}),
+    },
+    logger: {
+      trace: () => undefined,
+      debug: () => undefined,
+      info: () => undefined,
+      warn: note('warn'),
+      error: note('error'),
+    },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(credentials === undefined ? {} : { credentials }),
@@ -99,7 +134,12 @@ class S3Objects implements S3Blobs {
   readonly #waiting: (() => void)[] = []
 
   constructor(options: S3Options, cache: ObjectCache) {
-    const { attemptsMax = DEFAULTS.attemptsMax, pauseMs = DEFAULTS.pauseMs, random = Math.random, partBytes = DEFAULTS.partBytes } = options
+    const {
+      attemptsMax = DEFAULTS.attemptsMax,
+      pauseMs = DEFAULTS.pauseMs,
+      random = Math.random,
+      partBytes = DEFAULTS.partBytes,
+    } = options
     this.#client = clientOf(options)
     this.#cache = cache
     this.#bucket = options.bucket
@@ -122,7 +162,15 @@ class S3Objects implements S3Blobs {
     const tryOnce = (): Promise<'stored' | 'kept'> =>
       retrying('probe', this.#patience, async () => {
         try {
-          await this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key: `${this.#prefix}${PROBE}`, Body: new Uint8Array(), ContentLength: 0, IfNoneMatch: '*' }))
+          await this.#client.send(
+            new PutObjectCommand({
+              Bucket: this.#bucket,
+              Key: `${this.#prefix}${PROBE}`,
+              Body: new Uint8Array(),
+              ContentLength: 0,
+              IfNoneMatch: '*',
+            }),
+          )
           return 'stored'
         } catch (error) {
           if (outcomeOf(error) === 'exists') return 'kept'
@@ -132,7 +180,10 @@ class S3Objects implements S3Blobs {
     try {
       this.conditionalPuts = (await tryOnce()) === 'kept' || (await tryOnce()) === 'kept'
     } catch (error) {
-      const status = error instanceof Error ? (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode : undefined
+      const status =
+        error instanceof Error
+          ? (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
+          : undefined
       if (status === 501) this.conditionalPuts = false
       else if (error instanceof Error && error.name === 'AccessDenied') await this.#page('')
       else throw error
@@ -145,10 +196,17 @@ class S3Objects implements S3Blobs {
     return this.#prefix + key
   }
 
-  async put(key: string, body: BlobBody, { ifAbsent = false }: { readonly ifAbsent?: boolean } = {}): Promise<{ readonly created: boolean }> {
+  async put(
+    key: string,
+    body: BlobBody,
+    { ifAbsent = false }: { readonly ifAbsent?: boolean } = {},
+  ): Promise<{ readonly created: boolean }> {
     const objectKey = this.#objectKey(key)
     try {
-      const { created } = body instanceof Uint8Array ? await putWhole(this.#put, objectKey, body, ifAbsent) : await this.#putFile(objectKey, body.file, ifAbsent)
+      const { created } =
+        body instanceof Uint8Array
+          ? await putWhole(this.#put, objectKey, body, ifAbsent)
+          : await this.#putFile(objectKey, body.file, ifAbsent)
       return { created }
     } catch (error) {
       // A local file that cannot be read is no fault of the store.
@@ -160,7 +218,10 @@ class S3Objects implements S3Blobs {
     await this.#turn()
     try {
       const { size } = await stat(file)
-      const stored = size <= this.#wholeBytesMax ? await putWhole(this.#put, objectKey, await readFile(file), ifAbsent) : await putInParts(this.#put, objectKey, file, ifAbsent)
+      const stored =
+        size <= this.#wholeBytesMax
+          ? await putWhole(this.#put, objectKey, await readFile(file), ifAbsent)
+          : await putInParts(this.#put, objectKey, file, ifAbsent)
       // What was just written is what is read next.
       if (stored.etag === undefined) await rm(file, { force: true })
       else await this.#cache.adopt(objectKey, stored.etag, size, file)
@@ -223,7 +284,9 @@ class S3Objects implements S3Blobs {
 
   async #held(objectKey: string): Promise<Held | undefined> {
     try {
-      const answer = await retrying('head', this.#patience, () => this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: objectKey })))
+      const answer = await retrying('head', this.#patience, () =>
+        this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: objectKey })),
+      )
       return { bytes: answer.ContentLength ?? 0, etag: answer.ETag ?? '', writer: answer.Metadata?.[WRITER] }
     } catch (error) {
       if (outcomeOf(error) === 'absent') return undefined
@@ -247,7 +310,13 @@ class S3Objects implements S3Blobs {
   async #page(prefix: string, after?: string): Promise<ListObjectsV2CommandOutput> {
     try {
       return await retrying('list', this.#patience, () =>
-        this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#prefix + prefix, ...(after === undefined ? {} : { ContinuationToken: after }) })),
+        this.#client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket,
+            Prefix: this.#prefix + prefix,
+            ...(after === undefined ? {} : { ContinuationToken: after }),
+          }),
+        ),
       )
     } catch (error) {
       throw blobsProblem(error)
@@ -257,7 +326,9 @@ class S3Objects implements S3Blobs {
   async delete(key: string): Promise<void> {
     const objectKey = this.#objectKey(key)
     try {
-      await retrying('delete', this.#patience, () => this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: objectKey })))
+      await retrying('delete', this.#patience, () =>
+        this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: objectKey })),
+      )
     } catch (error) {
       if (outcomeOf(error) !== 'absent') throw blobsProblem(error)
     }

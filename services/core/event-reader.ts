@@ -1,5 +1,6 @@
 /** Reads one record of the log as an event, or says why it is none. Ingest and project use the same reader. */
 import { isUtf8 } from 'node:buffer'
+import { FAULT_HEADER } from '#schemas/envelope.ts'
 import { EVENT_TYPES, EVENTS, isEventType, type EventType } from '#schemas/events.ts'
 import type { Data } from '#schemas/events/define.ts'
 import { checkData, checkEnvelope, type Fault } from './event-checks.ts'
@@ -75,6 +76,8 @@ const notYours = (type: EventType): Fault => ({
  * are a structured one. Never throws: what cannot be read comes back as `Unreadable`.
  */
 export function readEvent(bytes: Uint8Array | null, headers: Readonly<Record<string, string>> = {}): ReadEvent | Unreadable {
+  const lost = bytes === null ? headers[FAULT_HEADER] : undefined
+  if (lost !== undefined) return unreadable({ code: 'undecodable', message: lost.slice(0, 300), pointer: '', hint: 'send the events again, as the codec of the batch makes them' })
   if (bytes === null) return unreadable({ code: 'empty', message: 'the record has no value', pointer: '', hint: 'send an event' })
   if (bytes.length > EVENT_BYTES_MAX) {
     return unreadable({ code: 'too_long', message: `the event has ${bytes.length} bytes, the most is ${EVENT_BYTES_MAX}`, pointer: '', hint: 'send images by hash and split what is long' })

@@ -19,11 +19,12 @@ function send(message: FromProcess): void {
 }
 
 function logAt(place: LogPlace): Promise<Log> {
-  const known = logs.get(place.folder)
+  const name = place.kind === 'lmdb' ? place.folder : place.url
+  const known = logs.get(name)
   if (known !== undefined) return known
   const opened = openLogReader(place)
-  logs.set(place.folder, opened)
-  opened.catch(() => logs.delete(place.folder))
+  logs.set(name, opened)
+  opened.catch(() => logs.delete(name))
   return opened
 }
 

@@ -1,12 +1,10 @@
 /** Reads what a fetch brings: record batches (format 2) as Kafka stores them, one after the other. */
+import { FAULT_HEADER } from '#schemas/envelope.ts'
 import { errorText } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { crc32c } from './crc32c.ts'
 import { decompress } from './kafka-codecs.ts'
 import type { LogRecord } from './log.ts'
-
-/** A header on records that stand for a batch that could not be read; it says why. Their value is null. */
-export const FAULT_HEADER = 'stepstore-fault'
 
 /** A batch that is not decoded yet: offsets in [base, next). */
 export interface RawBatch {
@@ -139,6 +137,7 @@ function records(batch: RawBatch, partition: number, body: Buffer, from: number)
   const [first, appended] = [timeAt(bytes, BASE_TIMESTAMP_AT), timeAt(bytes, MAX_TIMESTAMP_AT)]
   const cursor = new Cursor(body, from)
   const found: LogRecord[] = []
+  let next = base
   for (let left = bytes.readInt32BE(COUNT_AT); left > 0; left--) {
     const end = cursor.varint() + cursor.place
     cursor.place++
@@ -148,6 +147,8 @@ function records(batch: RawBatch, partition: number, body: Buffer, from: number)
     const value = cursor.slice()
     const headers = cursor.headers()
     if (cursor.place !== end) throw new RangeError('a record does not have the length that it names')
+    if (offset < next || offset >= batch.next) throw new RangeError('its offsets are not in order')
+    next = offset + 1
     found.push({ partition, offset, appendedAtMs: byLog ? appended : sent, key, headers, value })
   }
   return found

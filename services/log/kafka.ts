@@ -19,7 +19,7 @@ export interface KafkaLogOptions extends ClientOptions {
 /** The most that one record may have, whatever the topic takes. */
 const RECORD_BYTES_MAX = 8 * 1024 * 1024
 /** Appends that come together share batches up to this. A batch is read whole to get at one record of it, so it stays small. */
-const SHARED_BYTES_MAX = 512 * 1024
+const SHARED_BYTES_MAX = 256 * 1024
 /** What a topic takes where nobody said otherwise, and we may not ask. */
 const KAFKA_BYTES_MAX = 1_048_588
 /** Room for the header of a batch, and for headers that grow a little when they are encoded. */

@@ -42,13 +42,16 @@ export async function inspectDataFolder(config: Config, now: Date): Promise<Insp
       () => false,
     )
   const format = await tried(() => dataFormat(config.dataDir))
-  const log = (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
+  const log = config.log.kind === 'kafka' || (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
   return {
     format,
     freeBytes: await freeBytes(config.dataDir),
     log,
     store: (await tried(() => storeState(config))) ?? 'not reached',
-    storeHeldBy: config.store.kind === 'pglite' && (await isThere(config.store.folder)) ? holder(config.store.folder, now) : undefined,
+    storeHeldBy:
+      config.store.kind === 'pglite' && (await isThere(config.store.folder))
+        ? holder(config.store.folder, now)
+        : undefined,
     blobs: (await tried(() => blobsState(config, problems))) ?? 'not reached',
     problems,
   }
@@ -70,7 +73,11 @@ async function blobsState({ blobs: place }: Config, problems: Problem[]): Promis
   const blobs = await openBlobs(place)
   await blobs.close()
   if (blobs.conditionalPuts === false) {
-    problems.push(new Problem('conflict', 'the object store does not keep If-None-Match on puts', { hint: 'nothing is lost by that, but two servers on one bucket have one guard less: use a store that keeps it, such as S3 or MinIO' }))
+    problems.push(
+      new Problem('conflict', 'the object store does not keep If-None-Match on puts', {
+        hint: 'nothing is lost by that, but two servers on one bucket have one guard less: use a store that keeps it, such as S3 or MinIO',
+      }),
+    )
   }
   return 'there'
 }

@@ -35,7 +35,11 @@ const LOCK = 5_739_201
 type Applied = ReadonlyMap<number, { readonly name: string; readonly sha256: string }>
 
 async function applied(db: Kysely<Untyped>): Promise<Applied> {
-  const rows = await sql<{ number: number; name: string; sha256: string }>`select number, name, sha256 from migrations`.execute(db)
+  const rows = await sql<{
+    number: number
+    name: string
+    sha256: string
+  }>`select number, name, sha256 from migrations`.execute(db)
   return new Map(rows.rows.map((row) => [row.number, row]))
 }
 
@@ -45,10 +49,14 @@ function checkApplied(done: Applied, migrations: readonly Migration[]): void {
   for (const [number, { name, sha256 }] of done) {
     const ours = migrations.find((migration) => migration.number === number)
     if (number > newest || ours === undefined) {
-      throw new Problem('newer_data', `the store was written by a newer version (it has migration ${name})`, { hint: 'run that version, or a newer one' })
+      throw new Problem('newer_data', `the store was written by a newer version (it has migration ${name})`, {
+        hint: 'run that version, or a newer one',
+      })
     }
     if (ours.sha256 !== sha256) {
-      throw new Problem('corrupt', `migration ${name} was edited after it was applied`, { hint: 'restore the file; changes belong in a new migration' })
+      throw new Problem('corrupt', `migration ${name} was edited after it was applied`, {
+        hint: 'restore the file; changes belong in a new migration',
+      })
     }
   }
 }
@@ -71,13 +79,17 @@ export async function migrate<Tables>(database: Kysely<Tables>, migrations: read
   if (await isCurrent(db, migrations)) return
   await db.transaction().execute(async (transaction) => {
     await sql`select pg_advisory_xact_lock(${LOCK})`.execute(transaction)
-    await sql`create table if not exists migrations (number integer primary key, name text not null, sha256 text not null)`.execute(transaction)
+    await sql`create table if not exists migrations (number integer primary key, name text not null, sha256 text not null)`.execute(
+      transaction,
+    )
     const done = await applied(transaction)
     checkApplied(done, migrations)
     for (const { number, name, text, sha256 } of migrations) {
       if (done.has(number)) continue
       for (const statement of splitStatements(text)) await sql.raw(statement).execute(transaction)
-      await sql`insert into migrations (number, name, sha256) values (${number}, ${name}, ${sha256})`.execute(transaction)
+      await sql`insert into migrations (number, name, sha256) values (${number}, ${name}, ${sha256})`.execute(
+        transaction,
+      )
     }
   })
 }

@@ -18,7 +18,10 @@ function safeInteger(text: string): number {
 
 /** 8-byte integers as numbers. For our connections only: pg's own table of parsers is shared by the whole process. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') => (oid === INT8 && format !== 'binary' ? safeInteger : (pg.types.getTypeParser(oid, format) as (text: string) => unknown)),
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 && format !== 'binary'
+      ? safeInteger
+      : (pg.types.getTypeParser(oid, format) as (text: string) => unknown),
 }
 
 /** A connection on loan. */
@@ -100,7 +103,11 @@ export class Connections implements PostgresPool {
       keepAlive: true,
       ...(statementTimeoutMs === 0
         ? {}
-        : { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + ANSWER_MS_EXTRA }),
+        : {
+            statement_timeout: statementTimeoutMs,
+            idle_in_transaction_session_timeout: statementTimeoutMs,
+            query_timeout: statementTimeoutMs + ANSWER_MS_EXTRA,
+          }),
     })
     const note = (error: unknown): void => logger('warn', 'store connection lost', { error: errorText(error) })
     this.#pool.on('error', note)

@@ -33,7 +33,13 @@ const COPY_ROWS = 500
  * `details.committed = 'unknown'`; any other error means that nothing of it was written.
  */
 export async function postgresStore(options: PostgresOptions): Promise<Store> {
-  const { url, logger, poolMax = POOL_MAX, statementTimeoutMs = STATEMENT_TIMEOUT_MS, connectAttemptsMax = CONNECT_ATTEMPTS_MAX } = options
+  const {
+    url,
+    logger,
+    poolMax = POOL_MAX,
+    statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+    connectAttemptsMax = CONNECT_ATTEMPTS_MAX,
+  } = options
   await migrateWithoutHaste({ url, logger, poolMax: 1, statementTimeoutMs: 0, connectAttemptsMax })
   const connections = new Connections({ url, logger, poolMax, statementTimeoutMs, connectAttemptsMax })
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: connections }) })
@@ -50,7 +56,13 @@ export async function postgresStore(options: PostgresOptions): Promise<Store> {
 
 /** The version of the server, with nothing changed in the database. Throws as `postgresStore` does. */
 export async function postgresVersion({ url, logger }: Pick<PostgresOptions, 'url' | 'logger'>): Promise<string> {
-  const connections = new Connections({ url, logger, poolMax: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS, connectAttemptsMax: 1 })
+  const connections = new Connections({
+    url,
+    logger,
+    poolMax: 1,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    connectAttemptsMax: 1,
+  })
   try {
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: connections }) })
     const { rows } = await sql<{ server_version: string }>`show server_version`.execute(db)
@@ -73,7 +85,11 @@ async function migrateWithoutHaste(options: ConstructorParameters<typeof Connect
  * One transaction on one connection. A connection of the pool may have died since it was last used; where that shows
  * before `work` began, another one is taken, as long as the pool may hold dead ones.
  */
-async function inTransaction<Result>(connections: Connections, poolMax: number, work: (transaction: StoreTransaction) => Promise<Result>): Promise<Result> {
+async function inTransaction<Result>(
+  connections: Connections,
+  poolMax: number,
+  work: (transaction: StoreTransaction) => Promise<Result>,
+): Promise<Result> {
   for (let dead = 0; ; dead++) {
     const lease = await connections.connect()
     let hasBegun = false
@@ -93,7 +109,11 @@ async function inTransaction<Result>(connections: Connections, poolMax: number, 
 
 /** Kysely on one connection, which it gives back by itself: COPY must run on the connection of the transaction. */
 function onOne(lease: Lease): Kysely<Database> {
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: { options: {}, connect: () => Promise.resolve(lease), end: () => Promise.resolve() } }) })
+  return new Kysely<Database>({
+    dialect: new PostgresDialect({
+      pool: { options: {}, connect: () => Promise.resolve(lease), end: () => Promise.resolve() },
+    }),
+  })
 }
 
 function* csvOf(rows: Iterable<readonly CopyValue[]>): Iterable<string> {
@@ -106,7 +126,12 @@ function* csvOf(rows: Iterable<readonly CopyValue[]>): Iterable<string> {
   if (some.length > 0) yield csvLines(some)
 }
 
-async function copyIn(lease: Lease, table: string, columns: readonly string[], rows: Iterable<readonly CopyValue[]>): Promise<void> {
+async function copyIn(
+  lease: Lease,
+  table: string,
+  columns: readonly string[],
+  rows: Iterable<readonly CopyValue[]>,
+): Promise<void> {
   const list = columns.map((column) => `"${column}"`).join(', ')
   try {
     await pipeline(Readable.from(csvOf(rows)), lease.copy(`copy "${table}" (${list}) from stdin (format csv)`))

@@ -52,13 +52,15 @@ export async function startServer(kind: ServerKind, folder: string): Promise<Run
   failed.catch(() => {})
   const [line] = (await Promise.race([once(lines, 'line'), failed])) as [string]
   const port = kind === 'stepstore' ? (JSON.parse(line) as { port: number }).port : Number(line)
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
   const stop = async (): Promise<void> => {
+    process.off('exit', kill)
     if (child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     await ended
   }
-  process.once('exit', () => child.kill('SIGKILL'))
   return { port, pid: child.pid ?? 0, stop }
 }
 

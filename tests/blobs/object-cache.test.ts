@@ -13,7 +13,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-const open = (bytesMax = 100): Promise<ObjectCache> => ObjectCache.open({ folder, bytesMax, keepMs: 10 * MINUTE, clock: () => new Date(nowMs) })
+const open = (bytesMax = 100): Promise<ObjectCache> =>
+  ObjectCache.open({ folder, bytesMax, keepMs: 10 * MINUTE, clock: () => new Date(nowMs) })
 
 /** Fills that count themselves. */
 function filler(text: string): { fill: (path: string) => Promise<void>; readonly calls: number } {

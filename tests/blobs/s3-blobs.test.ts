@@ -29,12 +29,22 @@ describe.skipIf(stack === undefined)(`S3${needsStack}`, () => {
   blobsContract('S3, path style', () => bucket.open())
 
   /** Every name is this machine, as a bucket's own host name is in the DNS of a real store. */
-  const everywhere = new Agent({ lookup: (_host, options, done) => (options.all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) })
+  const everywhere = new Agent({
+    lookup: (_host, options, done) =>
+      options.all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4),
+  })
   blobsContract('S3, the bucket in the host name, large files in parts', () =>
-    bucket.open({ pathStyle: false, endpoint: `http://${DOMAIN}:${stack?.s3.port}`, agent: everywhere, wholeBytesMax: 4, partBytes: 5 * MIB }),
+    bucket.open({
+      pathStyle: false,
+      endpoint: `http://${DOMAIN}:${stack?.s3.port}`,
+      agent: everywhere,
+      wholeBytesMax: 4,
+      partBytes: 5 * MIB,
+    }),
   )
 
-  const text = async (blobs: Blobs, key: string): Promise<string> => Buffer.from((await blobs.get(key)) ?? []).toString()
+  const text = async (blobs: Blobs, key: string): Promise<string> =>
+    Buffer.from((await blobs.get(key)) ?? []).toString()
 
   test('the server is found to keep conditions, and what tells so is in nobody’s list', async () => {
     const options = bucket.place()
@@ -46,7 +56,8 @@ describe.skipIf(stack === undefined)(`S3${needsStack}`, () => {
   test('lists more keys than one answer holds', { timeout: 120_000 }, async () => {
     const blobs = await bucket.open()
     const keys = Array.from({ length: 1_234 }, (_, index) => `k/${String(index).padStart(5, '0')}`)
-    for (let from = 0; from < keys.length; from += 50) await Promise.all(keys.slice(from, from + 50).map((key) => blobs.put(key, Buffer.from('x'))))
+    for (let from = 0; from < keys.length; from += 50)
+      await Promise.all(keys.slice(from, from + 50).map((key) => blobs.put(key, Buffer.from('x'))))
     expect((await collected(blobs.list('k/'))).map(({ key }) => key)).toEqual(keys)
   })
 
@@ -77,7 +88,10 @@ describe.skipIf(stack === undefined)(`S3${needsStack}`, () => {
 
   test('a local path is that of the newest bytes, and of a removed object there is none', async () => {
     const options = bucket.place()
-    const [mine, theirs] = [await bucket.open(options), await bucket.open({ ...options, cacheFolder: join(folder, 'theirs') })]
+    const [mine, theirs] = [
+      await bucket.open(options),
+      await bucket.open({ ...options, cacheFolder: join(folder, 'theirs') }),
+    ]
     await mine.put('k', Buffer.from('first'))
     const first = await mine.localPath('k')
     expect(await mine.localPath('k')).toBe(first)
@@ -97,8 +111,17 @@ describe.skipIf(stack === undefined)(`S3${needsStack}`, () => {
   })
 
   test('a bucket that is not there, and a wrong secret, are told apart, each with what to do', async () => {
-    await expect(bucket.open({ bucket: 'no-such-bucket' })).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('bucket'), hint: expect.stringContaining('BLOBS_URL') })
-    await expect(bucket.open({ credentials: { accessKeyId: stack?.s3.accessKeyId ?? '', secretAccessKey: 'wrong-secret' } })).rejects.toMatchObject({ code: 'unavailable', hint: expect.stringContaining('AWS_SECRET_ACCESS_KEY') })
-    await expect(bucket.open({ endpoint: 'http://127.0.0.1:1', attemptsMax: 2 })).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 5 })
+    await expect(bucket.open({ bucket: 'no-such-bucket' })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('bucket'),
+      hint: expect.stringContaining('BLOBS_URL'),
+    })
+    await expect(
+      bucket.open({ credentials: { accessKeyId: stack?.s3.accessKeyId ?? '', secretAccessKey: 'wrong-secret' } }),
+    ).rejects.toMatchObject({ code: 'unavailable', hint: expect.stringContaining('AWS_SECRET_ACCESS_KEY') })
+    await expect(bucket.open({ endpoint: 'http://127.0.0.1:1', attemptsMax: 2 })).rejects.toMatchObject({
+      code: 'unavailable',
+      retryAfterSeconds: 5,
+    })
   })
 })

@@ -50,7 +50,8 @@ describe.skipIf(stack === undefined)(`S3 with faults${needsStack}`, () => {
     })
   }
   const failed = (): number => faults.asked.filter(({ fault }) => fault !== undefined).length
-  const text = async (from: S3Blobs, key: string): Promise<string> => Buffer.from((await from.get(key)) ?? []).toString()
+  const text = async (from: S3Blobs, key: string): Promise<string> =>
+    Buffer.from((await from.get(key)) ?? []).toString()
 
   describe.each(FAULTS)('%s', (fault) => {
     test('on a put: it is stored once and was ours', async () => {
@@ -84,40 +85,58 @@ describe.skipIf(stack === undefined)(`S3 with faults${needsStack}`, () => {
       expect(await direct.head('a/k')).toBeUndefined()
     })
 
-    test.each(['CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'])('on %s: the object is whole, and was ours', async (operation) => {
-      const bytes = randomBytes(11 * MIB)
-      const file = join(folder, 'large')
-      await writeFile(file, bytes)
-      failFirst(operation, fault)
-      expect(await blobs.put('large', { file }, { ifAbsent: true })).toEqual({ created: true })
-      expect(failed()).toBe(1)
-      expect(bytes.equals((await direct.get('large')) ?? Buffer.alloc(0))).toBe(true)
-      // The server may know of an upload of which we never learnt.
-      const mayStay = operation === 'CreateMultipartUpload' && (fault === 'lost_answer' || fault === 'cut_answer')
-      expect(await bucket.uploads(`${place.prefix}large`)).toBe(mayStay ? 1 : 0)
-    })
+    test.each(['CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'])(
+      'on %s: the object is whole, and was ours',
+      async (operation) => {
+        const bytes = randomBytes(11 * MIB)
+        const file = join(folder, 'large')
+        await writeFile(file, bytes)
+        failFirst(operation, fault)
+        expect(await blobs.put('large', { file }, { ifAbsent: true })).toEqual({ created: true })
+        expect(failed()).toBe(1)
+        expect(bytes.equals((await direct.get('large')) ?? Buffer.alloc(0))).toBe(true)
+        // The server may know of an upload of which we never learnt.
+        const mayStay = operation === 'CreateMultipartUpload' && (fault === 'lost_answer' || fault === 'cut_answer')
+        expect(await bucket.uploads(`${place.prefix}large`)).toBe(mayStay ? 1 : 0)
+      },
+    )
   })
 
-  test('of 20 that put the same key through a bad network, exactly one learns that it won, and its bytes are there', { timeout: 120_000 }, async () => {
-    const seed = seedOf('S3 race')
-    for (let round = 0; round < 5; round++) {
-      faults.plan(faultsByChance(random(seed, 'faults', round).next, 0.3, ['reset_before', 'lost_answer', 429, 500, 503]))
-      const key = `race/${round}`
-      const results = await Promise.allSettled(Array.from({ length: 20 }, (_, writer) => blobs.put(key, Buffer.from(`writer ${writer}`), { ifAbsent: true })))
-      faults.plan(() => undefined)
-      const there = await text(direct, key)
-      const winners = results.flatMap((result, writer) => (result.status === 'fulfilled' && result.value.created ? [`writer ${writer}`] : []))
-      // One that gave up may have won without learning it; whoever learns it is right.
-      expect(winners.every((winner) => winner === there)).toBe(true)
-      if (results.every(({ status }) => status === 'fulfilled')) expect(winners).toHaveLength(1)
-    }
-    expect(failed()).toBeGreaterThan(20)
-  })
+  test(
+    'of 20 that put the same key through a bad network, exactly one learns that it won, and its bytes are there',
+    { timeout: 120_000 },
+    async () => {
+      const seed = seedOf('S3 race')
+      for (let round = 0; round < 5; round++) {
+        faults.plan(
+          faultsByChance(random(seed, 'faults', round).next, 0.3, ['reset_before', 'lost_answer', 429, 500, 503]),
+        )
+        const key = `race/${round}`
+        const results = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, writer) =>
+            blobs.put(key, Buffer.from(`writer ${writer}`), { ifAbsent: true }),
+          ),
+        )
+        faults.plan(() => undefined)
+        const there = await text(direct, key)
+        const winners = results.flatMap((result, writer) =>
+          result.status === 'fulfilled' && result.value.created ? [`writer ${writer}`] : [],
+        )
+        // One that gave up may have won without learning it; whoever learns it is right.
+        expect(winners.every((winner) => winner === there)).toBe(true)
+        if (results.every(({ status }) => status === 'fulfilled')) expect(winners).toHaveLength(1)
+      }
+      expect(failed()).toBeGreaterThan(20)
+    },
+  )
 
   test('a server that never answers well is given up after a bounded number of requests, as unavailable', async () => {
     const before = faults.asked.length
     faults.plan(() => 503)
-    await expect(blobs.put('k', Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 5 })
+    await expect(blobs.put('k', Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({
+      code: 'unavailable',
+      retryAfterSeconds: 5,
+    })
     await expect(blobs.get('k')).rejects.toMatchObject({ code: 'unavailable' })
     expect(faults.asked.length - before).toBeLessThan(40)
   })
@@ -168,7 +187,10 @@ describe.skipIf(stack === undefined)(`S3 with faults${needsStack}`, () => {
       await direct.put('k', Buffer.alloc(MIB, 'b'))
       return undefined
     })
-    await expect(new Response(await blobs.stream('k')).text()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('replaced') })
+    await expect(new Response(await blobs.stream('k')).text()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('replaced'),
+    })
   })
 
   test('a stream that is cancelled, read or not, gives its connection back', async () => {
@@ -198,10 +220,16 @@ describe.skipIf(stack === undefined)(`S3 with faults${needsStack}`, () => {
   test('a server that ignores conditions is found out, and what is there stays all the same', async () => {
     // As such a server does: the newer one takes the place of the older.
     faults.plan(async ({ operation, url }) => {
-      if (operation === 'PutObject') await bucket.remove(decodeURIComponent(url.split('?')[0] ?? '').slice(`/${place.bucket}/`.length))
+      if (operation === 'PutObject')
+        await bucket.remove(decodeURIComponent(url.split('?')[0] ?? '').slice(`/${place.bucket}/`.length))
       return undefined
     })
-    const careless = await bucket.open({ ...place, prefix: `${place.prefix}careless/`, cacheFolder: join(folder, 'careless'), endpoint: faults.endpoint })
+    const careless = await bucket.open({
+      ...place,
+      prefix: `${place.prefix}careless/`,
+      cacheFolder: join(folder, 'careless'),
+      endpoint: faults.endpoint,
+    })
     expect(careless.conditionalPuts).toBe(false)
     expect(await careless.put('k', Buffer.from('first'), { ifAbsent: true })).toEqual({ created: true })
     expect(await careless.put('k', Buffer.from('second'), { ifAbsent: true })).toEqual({ created: false })

@@ -40,7 +40,7 @@ describe('settings', () => {
   test('say where they come from, and the command line wins', () => {
     const config = readConfig({ DATA_DIR: '/d', PORT: '1', EMPTY: '' }, { PORT: '2' })
     expect(config.port).toBe(2)
-    expect(config.log.folder).toBe('/d/log')
+    expect(config.log).toEqual({ kind: 'lmdb', folder: '/d/log' })
     const sources = Object.fromEntries(config.lines.map(({ name, source }) => [name, source]))
     expect(sources).toMatchObject({
       DATA_DIR: 'environment',
@@ -55,13 +55,19 @@ describe('settings', () => {
   })
 
   test('name folders by URL, relative or absolute', () => {
-    expect(readConfig({ LOG_URL: 'lmdb:///a/b%20c' }).log.folder).toBe('/a/b c')
-    expect(readConfig({ LOG_URL: 'lmdb:/a/b' }).log.folder).toBe('/a/b')
+    expect(readConfig({ LOG_URL: 'lmdb:///a/b%20c' }).log).toEqual({ kind: 'lmdb', folder: '/a/b c' })
+    expect(readConfig({ LOG_URL: 'lmdb:/a/b' }).log).toEqual({ kind: 'lmdb', folder: '/a/b' })
     expect(readConfig({ BLOBS_URL: 'file:./x' }).blobs).toEqual({ kind: 'directory', folder: resolve('x') })
   })
 
-  test('name a Postgres or a bucket instead of a folder, whose secrets are never printed', () => {
-    const config = readConfig({ DATA_DIR: '/d', STORE_URL: 'postgres://ann:hunter2@host/db', BLOBS_URL: 's3://bucket/p?endpoint=http://h' })
+  test('name a topic, a Postgres or a bucket instead of a folder, whose secrets are never printed', () => {
+    const config = readConfig({
+      DATA_DIR: '/d',
+      LOG_URL: 'kafka://ann:hunter2@host:1,other:2/topic',
+      STORE_URL: 'postgres://ann:hunter2@host/db',
+      BLOBS_URL: 's3://bucket/p?endpoint=http://h',
+    })
+    expect(config.log).toEqual({ kind: 'kafka', url: 'kafka://ann:hunter2@host:1,other:2/topic' })
     expect(config.store).toEqual({ kind: 'postgres', url: 'postgres://ann:hunter2@host/db' })
     expect(config.blobs).toEqual({ kind: 's3', url: 's3://bucket/p?endpoint=http://h', cacheFolder: '/d/cache' })
     expect(JSON.stringify(config.lines)).not.toContain('hunter2')
@@ -76,10 +82,22 @@ describe('settings', () => {
     [{ PORT: '70700' }, 'is no port', '65535'],
     [{ PROGRAMS: 'ingest' }, 'leaves out project, archive, query', 'PGlite'],
     [{ PROGRAMS: 'ingset,project' }, 'unknown program ingset', 'did you mean ingest?'],
-    [{ LOG_URL: 'kafka://user:secret@host:9092/topic' }, 'not yet in this version', 'lmdb:'],
+    [{ LOG_URL: 'kafka://user:secret@host:9092' }, 'names no topic', 'kafka://[user:password@]host:port'],
+    [{ LOG_URL: 'kafka://user:secret@host/topic' }, 'no host:port', 'host:port'],
+    [{ LOG_URL: 'kafka://user:secret@host:1,:2/topic' }, 'no host:port', 'host:port'],
+    [{ LOG_URL: 'kafka://user:secret%@host:1/topic' }, 'begins no escape', '%25'],
+    [{ LOG_URL: 'kafka://user@host:1/topic' }, 'without a password', 'kafka://'],
+    [{ LOG_URL: 'kafka://user:secret@host:1/topic?mechanism=magic' }, 'magic is unknown', 'scram-sha-512'],
+    [{ LOG_URL: 'kafka://user:secret@host:1/topic?tsl=true' }, 'unknown parameter tsl', 'tls'],
+    [{ LOG_URL: 'kafka://host:1/topic?tls=true&ca=/no/such.pem' }, 'cannot be read', 'PEM'],
     [{ STORE_URL: 'mysql://user:secret@host/db' }, 'is no pglite:<folder>', 'pglite:'],
     [{ BLOBS_URL: 'gs://bucket/prefix' }, 'is no file:<folder>', 'file:'],
     [{ STORE_URL: 'postgres://host/db', PROGRAMS: 'query' }, 'LOG_URL is an LMDB folder', 'leave PROGRAMS unset'],
+    [
+      { LOG_URL: 'kafka://host:1/t', STORE_URL: 'postgres://host/db', PROGRAMS: 'query' },
+      'does not part them',
+      'leave PROGRAMS unset',
+    ],
     [{ LOG_URL: './log' }, 'is no lmdb:<folder>', 'lmdb:'],
     [{ LOG_URL: 'ftp://user:secret@host/x' }, 'is no lmdb:<folder>', 'lmdb:'],
     [{ BLOBS_URL: 'file://host/x' }, 'on another host', 'file:'],

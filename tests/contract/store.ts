@@ -5,14 +5,37 @@ import { Problem } from '#services/problem.ts'
 import { moveCursor } from '#services/project/write.ts'
 import type { CopyValue, Store } from '#services/store/store.ts'
 
-const VERDICT = ['partition', 'offset', 'verdict', 'code', 'message', 'natural_key', 'first_offset', 'trajectory_id', 'run_id'] as const
-const verdict = (offset: number, message: CopyValue = null): readonly CopyValue[] => [0, offset, 'duplicate', null, message, null, null, null, null]
+const VERDICT = [
+  'partition',
+  'offset',
+  'verdict',
+  'code',
+  'message',
+  'natural_key',
+  'first_offset',
+  'trajectory_id',
+  'run_id',
+] as const
+const verdict = (offset: number, message: CopyValue = null): readonly CopyValue[] => [
+  0,
+  offset,
+  'duplicate',
+  null,
+  message,
+  null,
+  null,
+  null,
+  null,
+]
 
 const PROJECTION = 'contract'
 const START = { partition: 0, nextOffset: 0, epoch: 1, lastRecordHash: null }
 
 async function makeCursor(store: Store): Promise<void> {
-  await store.db.insertInto('cursors').values({ projection: PROJECTION, partition: 0, next_offset: 0, epoch: 1, last_record_hash: null }).execute()
+  await store.db
+    .insertInto('cursors')
+    .values({ projection: PROJECTION, partition: 0, next_offset: 0, epoch: 1, last_record_hash: null })
+    .execute()
 }
 
 async function messages(store: Store): Promise<(string | null)[]> {
@@ -21,10 +44,33 @@ async function messages(store: Store): Promise<(string | null)[]> {
 }
 
 /** What copies must bring back as it was. */
-const ODD_TEXTS = ['', ' ', 'a,b', '"', '""', 'a "quoted" word', 'two\nlines', 'carriage\r\nreturn', '\\', '\\.', 'a\n\\.\nb', '\\N', 'NULL', 'null', '\t', 'ü 漢字 🦄', '{"a": [1, null]}', '\u0001', 'x'.repeat(200_000)]
+const ODD_TEXTS = [
+  '',
+  ' ',
+  'a,b',
+  '"',
+  '""',
+  'a "quoted" word',
+  'two\nlines',
+  'carriage\r\nreturn',
+  '\\',
+  '\\.',
+  'a\n\\.\nb',
+  '\\N',
+  'NULL',
+  'null',
+  '\t',
+  'ü 漢字 🦄',
+  '{"a": [1, null]}',
+  '\u0001',
+  'x'.repeat(200_000),
+]
 
 /** `openEmpty` opens a store that nobody used before; `reopen` opens the one that it opened last, after that was closed. */
-export function storeContract(name: string, { openEmpty, reopen }: { readonly openEmpty: () => Promise<Store>; readonly reopen: () => Promise<Store> }): void {
+export function storeContract(
+  name: string,
+  { openEmpty, reopen }: { readonly openEmpty: () => Promise<Store>; readonly reopen: () => Promise<Store> },
+): void {
   describe(`store: ${name}`, () => {
     let store: Store
     beforeEach(async () => {
@@ -72,13 +118,23 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
     })
 
     test('copies bring back every value as it was', async () => {
-      await store.transaction(({ copyIn }) => copyIn('verdicts', VERDICT, ODD_TEXTS.map((text, index) => verdict(index, text))))
+      await store.transaction(({ copyIn }) =>
+        copyIn(
+          'verdicts',
+          VERDICT,
+          ODD_TEXTS.map((text, index) => verdict(index, text)),
+        ),
+      )
       expect(await messages(store)).toEqual(ODD_TEXTS)
       await store.transaction(({ copyIn }) =>
-        copyIn('images', ['image_id', 'partition', 'first_offset', 'last_offset', 'registered_hash', 'media_type', 'bytes', 'stored'], [
-          ['i', 3, Number.MAX_SAFE_INTEGER, -1, null, 'image/png', 0, true],
-          ['j', 0, 0, 0, '', 'image/png', 0, false],
-        ]),
+        copyIn(
+          'images',
+          ['image_id', 'partition', 'first_offset', 'last_offset', 'registered_hash', 'media_type', 'bytes', 'stored'],
+          [
+            ['i', 3, Number.MAX_SAFE_INTEGER, -1, null, 'image/png', 0, true],
+            ['j', 0, 0, 0, '', 'image/png', 0, false],
+          ],
+        ),
       )
       const rows = await store.db.selectFrom('images').selectAll().orderBy('image_id').execute()
       expect(rows).toMatchObject([
@@ -95,7 +151,11 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
     test('copies many rows, and none', async () => {
       await store.transaction(async ({ copyIn }) => {
         await copyIn('verdicts', VERDICT, [])
-        await copyIn('verdicts', VERDICT, Array.from({ length: 12_345 }, (_, index) => verdict(index, `m${index}`)))
+        await copyIn(
+          'verdicts',
+          VERDICT,
+          Array.from({ length: 12_345 }, (_, index) => verdict(index, `m${index}`)),
+        )
       })
       const all = await messages(store)
       expect(all).toHaveLength(12_345)
@@ -104,7 +164,9 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
 
     test('a copy of a key that is there throws, nothing of it stays, and the store goes on', async () => {
       await store.transaction(({ copyIn }) => copyIn('verdicts', VERDICT, [verdict(7, 'first')]))
-      await expect(store.transaction(({ copyIn }) => copyIn('verdicts', VERDICT, [verdict(6), verdict(7, 'second'), verdict(8)]))).rejects.toThrow(/verdicts_pkey/)
+      await expect(
+        store.transaction(({ copyIn }) => copyIn('verdicts', VERDICT, [verdict(6), verdict(7, 'second'), verdict(8)])),
+      ).rejects.toThrow(/verdicts_pkey/)
       expect(await messages(store)).toEqual(['first'])
     })
 
@@ -123,7 +185,10 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
     test('8-byte integers are numbers, counts too, and doubles come back to the bit', async () => {
       const values = [0.1, -0.1, 1e308, 5e-324, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
       const row = { run_id: 'r', substep: 0, name: 'loss', offset: Number.MAX_SAFE_INTEGER, content_hash: '' }
-      await store.db.insertInto('metrics').values(values.map((value, index) => ({ ...row, train_step: index, value }))).execute()
+      await store.db
+        .insertInto('metrics')
+        .values(values.map((value, index) => ({ ...row, train_step: index, value })))
+        .execute()
       const rows = await store.db.selectFrom('metrics').select(['offset', 'value']).orderBy('train_step').execute()
       expect(rows.map(({ value }) => value)).toEqual(values)
       expect(rows[0]?.offset).toBe(Number.MAX_SAFE_INTEGER)
@@ -133,7 +198,21 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
 
     test('JSON columns come back as values', async () => {
       const codes = ['a', { b: [1, null, 'ü'] }]
-      await store.db.insertInto('annotations').values({ trajectory_id: 't', annotation_id: 'a', offset: 0, content_hash: '', codes: JSON.stringify(codes), step_index: null, annotator: null, method: null, round: null, outcome: null }).execute()
+      await store.db
+        .insertInto('annotations')
+        .values({
+          trajectory_id: 't',
+          annotation_id: 'a',
+          offset: 0,
+          content_hash: '',
+          codes: JSON.stringify(codes),
+          step_index: null,
+          annotator: null,
+          method: null,
+          round: null,
+          outcome: null,
+        })
+        .execute()
       expect(await store.db.selectFrom('annotations').select('codes').execute()).toEqual([{ codes }])
     })
 
@@ -150,18 +229,27 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
       const winners = results.flatMap(({ status }, worker) => (status === 'fulfilled' ? [worker] : []))
       expect(winners).toHaveLength(1)
       for (const result of results) {
-        if (result.status === 'rejected') expect(['cursor_moved', 'conflict']).toContain(result.reason instanceof Problem ? result.reason.code : result.reason)
+        if (result.status === 'rejected')
+          expect(['cursor_moved', 'conflict']).toContain(
+            result.reason instanceof Problem ? result.reason.code : result.reason,
+          )
       }
-      expect(await store.db.selectFrom('cursors').select('next_offset').execute()).toEqual([{ next_offset: 10 + (winners[0] ?? -1) }])
+      expect(await store.db.selectFrom('cursors').select('next_offset').execute()).toEqual([
+        { next_offset: 10 + (winners[0] ?? -1) },
+      ])
       expect(await messages(store)).toEqual([`worker ${winners[0]}`])
     })
 
     test('an owner of an older epoch moves nothing', async () => {
       await makeCursor(store)
       await store.db.updateTable('cursors').set({ epoch: 2 }).execute()
-      await expect(store.transaction((transaction) => moveCursor(transaction, PROJECTION, START, 10, null))).rejects.toMatchObject({ code: 'cursor_moved' })
+      await expect(
+        store.transaction((transaction) => moveCursor(transaction, PROJECTION, START, 10, null)),
+      ).rejects.toMatchObject({ code: 'cursor_moved' })
       await store.transaction((transaction) => moveCursor(transaction, PROJECTION, { ...START, epoch: 2 }, 10, null))
-      expect(await store.db.selectFrom('cursors').select(['next_offset', 'epoch']).execute()).toEqual([{ next_offset: 10, epoch: 2 }])
+      expect(await store.db.selectFrom('cursors').select(['next_offset', 'epoch']).execute()).toEqual([
+        { next_offset: 10, epoch: 2 },
+      ])
     })
 
     test('close lets the transaction under way end, refuses what comes later, and may be called again', async () => {
@@ -187,14 +275,21 @@ export function storeContract(name: string, { openEmpty, reopen }: { readonly op
 }
 
 /** What adapters with more than one connection must do besides. `open` opens the same store once more. */
-export function concurrentStoreContract(name: string, { makeEmpty, open }: { readonly makeEmpty: () => Promise<void>; readonly open: () => Promise<Store> }): void {
+export function concurrentStoreContract(
+  name: string,
+  { makeEmpty, open }: { readonly makeEmpty: () => Promise<void>; readonly open: () => Promise<Store> },
+): void {
   describe(`store with many users: ${name}`, () => {
     beforeEach(makeEmpty)
 
     test('ten that open an empty store at once all find its tables', async () => {
       const stores = await Promise.all(Array.from({ length: 10 }, open))
-      expect(await Promise.all(stores.map(({ db }) => db.selectFrom('runs').selectAll().execute()))).toEqual(stores.map(() => []))
-      const done = await sql<{ number: number }>`select number from migrations`.execute((stores[0] ?? (await open())).db)
+      expect(await Promise.all(stores.map(({ db }) => db.selectFrom('runs').selectAll().execute()))).toEqual(
+        stores.map(() => []),
+      )
+      const done = await sql<{ number: number }>`select number from migrations`.execute(
+        (stores[0] ?? (await open())).db,
+      )
       expect(new Set(done.rows.map(({ number }) => number)).size).toBe(done.rows.length)
       await Promise.all(stores.map((store) => store.close()))
     })

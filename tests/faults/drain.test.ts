@@ -7,7 +7,15 @@ import { silent } from '#services/logger.ts'
 import { pgliteStore } from '#services/store/pglite.ts'
 import { dumpRows, during, fill, RUN } from '#tests/support/filled.ts'
 import { hasProc } from '#tests/support/processes.ts'
-import { cleanUp, copyOf, newWorld, nothingLeft, startServer, type ServerProcess, type World } from '#tests/support/server-process.ts'
+import {
+  cleanUp,
+  copyOf,
+  newWorld,
+  nothingLeft,
+  startServer,
+  type ServerProcess,
+  type World,
+} from '#tests/support/server-process.ts'
 import { checkApi, checkFiles, checkLake, getJson } from '#tests/support/traffic-check.ts'
 import { Traffic } from '#tests/support/traffic.ts'
 
@@ -17,12 +25,20 @@ afterEach(() => cleanUp())
 async function refused(world: World): Promise<{ code: number | null; problem: Record<string, unknown> }> {
   const server = startServer(world)
   const { code } = await server.ended
-  const line = server.said().split('\n').findLast((text) => text.startsWith('{"type"')) ?? '{}'
+  const line =
+    server
+      .said()
+      .split('\n')
+      .findLast((text) => text.startsWith('{"type"')) ?? '{}'
   return { code, problem: JSON.parse(line) as Record<string, unknown> }
 }
 
 /** Sends for a while, and ends the server with `end` in the middle of it. The client goes on until a second life has everything. */
-async function underLoad(world: World, seed: number, end: (server: ServerProcess) => Promise<unknown>): Promise<Traffic> {
+async function underLoad(
+  world: World,
+  seed: number,
+  end: (server: ServerProcess) => Promise<unknown>,
+): Promise<Traffic> {
   const traffic = new Traffic({ url: world.url, seed, runId: RUN, pauseMs: 4 })
   const enough = new AbortController()
   const giveUp = new AbortController()
@@ -32,8 +48,14 @@ async function underLoad(world: World, seed: number, end: (server: ServerProcess
   try {
     await server.ready()
     // Reads that are under way when the signal comes.
-    for (const path of [`/v1/datasets/sft.parquet?run=${RUN}&after=latest`, '/v1/snapshots?after=latest', '/v1/trajectories']) {
-      fetch(`${world.url}${path}`).then((answer) => answer.bytes()).catch(() => undefined)
+    for (const path of [
+      `/v1/datasets/sft.parquet?run=${RUN}&after=latest`,
+      '/v1/snapshots?after=latest',
+      '/v1/trajectories',
+    ]) {
+      fetch(`${world.url}${path}`)
+        .then((answer) => answer.bytes())
+        .catch(() => undefined)
     }
     await sleep(300)
     await end(server)
@@ -54,7 +76,7 @@ async function underLoad(world: World, seed: number, end: (server: ServerProcess
   }
 }
 
-describe.skipIf(!hasProc)('SIGTERM (needs /proc)', { timeout: 120_000 }, () => {
+describe.skipIf(!hasProc)('SIGTERM (needs /proc)', { timeout: 240_000 }, () => {
   it('ends with 0 under load, within its limit, and keeps everything that was acknowledged', async () => {
     const traffic = await underLoad(await newWorld(), 21, async (server) => {
       // The program itself ends with 1 where the drain takes longer than its limit.
@@ -68,7 +90,17 @@ describe.skipIf(!hasProc)('SIGTERM (needs /proc)', { timeout: 120_000 }, () => {
     const server = startServer(world)
     await server.ready()
     const { traffic } = await fill(world, { rollouts: 40, cuts: 1, seed: 22 })
-    const more = traffic.lines(Array.from({ length: 100 }, (_, index) => traffic.rollout({ next: () => index / 100, int: (from) => from + (index % 3), chance: () => false, pick: ([first]) => first as never, shuffle: (list) => [...list] })).flatMap(({ events }) => events))
+    const more = traffic.lines(
+      Array.from({ length: 100 }, (_, index) =>
+        traffic.rollout({
+          next: () => index / 100,
+          int: (from) => from + (index % 3),
+          chance: () => false,
+          pick: ([first]) => first as never,
+          shuffle: (list) => [...list],
+        }),
+      ).flatMap(({ events }) => events),
+    )
     await traffic.send(more, AbortSignal.timeout(20_000))
     await server.sigkill()
     const drained = await copyOf(world)
@@ -83,7 +115,7 @@ describe.skipIf(!hasProc)('SIGTERM (needs /proc)', { timeout: 120_000 }, () => {
   })
 })
 
-describe.skipIf(!hasProc)('a data folder (needs /proc)', { timeout: 90_000 }, () => {
+describe.skipIf(!hasProc)('a data folder (needs /proc)', { timeout: 240_000 }, () => {
   it('is refused to a second process, with the id of the one that has it, which goes on', async () => {
     const world = await newWorld()
     const first = startServer(world)
@@ -102,19 +134,29 @@ describe.skipIf(!hasProc)('a data folder (needs /proc)', { timeout: 90_000 }, ()
     mkdirSync(world.dataDir)
     const file = join(world.dataDir, 'format.json')
     writeFileSync(file, '{"version": 2}')
-    expect(await refused(world)).toMatchObject({ code: 1, problem: { code: 'newer_data', hint: expect.stringContaining('newer version') as unknown } })
+    expect(await refused(world)).toMatchObject({
+      code: 1,
+      problem: { code: 'newer_data', hint: expect.stringContaining('newer version') as unknown },
+    })
     expect(readFileSync(file, 'utf8')).toBe('{"version": 2}')
   })
 
   it('is refused where a newer version migrated its store', async () => {
     const world = await newWorld()
     await during(world, () => getJson(world, '/v1/runs'))
-    const inStore = async (change: (store: Awaited<ReturnType<typeof pgliteStore>>) => Promise<unknown>): Promise<void> => {
+    const inStore = async (
+      change: (store: Awaited<ReturnType<typeof pgliteStore>>) => Promise<unknown>,
+    ): Promise<void> => {
       const store = await pgliteStore({ folder: join(world.dataDir, 'store'), logger: silent, clock: () => new Date() })
       await change(store)
       await store.close()
     }
-    await inStore(({ db }) => db.insertInto('migrations' as never).values({ number: 999, name: '000999_later.sql', sha256: 'x' } as never).execute())
+    await inStore(({ db }) =>
+      db
+        .insertInto('migrations' as never)
+        .values({ number: 999, name: '000999_later.sql', sha256: 'x' } as never)
+        .execute(),
+    )
     expect(await refused(world)).toMatchObject({ code: 1, problem: { code: 'newer_data' } })
   })
 })

@@ -8,7 +8,7 @@ import { getJson } from '#tests/support/traffic-check.ts'
 
 afterEach(() => cleanUp())
 
-describe.skipIf(!hasProc)('a heavy read (needs /proc)', { timeout: 120_000 }, () => {
+describe.skipIf(!hasProc)('a heavy read (needs /proc)', { timeout: 240_000 }, () => {
   it('of a dataset does not hold up events, nor reads of the store', async () => {
     const world = await newWorld()
     const server = startServer(world)
@@ -24,7 +24,11 @@ describe.skipIf(!hasProc)('a heavy read (needs /proc)', { timeout: 120_000 }, ()
       built = true
       return pinned
     })
-    for (let sent = 0; sent < 50; sent++) await traffic.send(traffic.single(traffic.rollout(random).events[0] ?? expect.unreachable()), AbortSignal.timeout(30_000))
+    for (let sent = 0; sent < 50; sent++)
+      await traffic.send(
+        traffic.single(traffic.rollout(random).events[0] ?? expect.unreachable()),
+        AbortSignal.timeout(30_000),
+      )
     const { n_trajectories } = await getJson(world, `/v1/runs/${RUN}?after=latest`)
     expect(n_trajectories).toBe(150)
     expect(built).toBe(false)
@@ -49,7 +53,10 @@ describe.skipIf(!hasProc)('a heavy read (needs /proc)', { timeout: 120_000 }, ()
         return (await answer.json()) as { ok: boolean }
       })
       while (verifying) {
-        await traffic.send(traffic.single(traffic.rollout(random).events[0] ?? expect.unreachable()), AbortSignal.timeout(30_000))
+        await traffic.send(
+          traffic.single(traffic.rollout(random).events[0] ?? expect.unreachable()),
+          AbortSignal.timeout(30_000),
+        )
         if (verifying) during += 1
       }
       expect((await verified).ok).toBe(true)

@@ -30,7 +30,8 @@ async function expectAllBack(world: World, said: RegExp): Promise<void> {
   await during(world, async (server) => {
     expect(await dumpRows(world)).toEqual(known.rows)
     expect(await dumpLake(world)).toEqual(known.lake)
-    for (const { path, sha256 } of known.pinned) expect({ path, ...(await bytesOf(world, path)) }).toEqual({ path, status: 200, sha256 })
+    for (const { path, sha256 } of known.pinned)
+      expect({ path, ...(await bytesOf(world, path)) }).toEqual({ path, status: 200, sha256 })
     expect(server.said()).toMatch(said)
   })
   const verified = await runCommand(world, ['verify', '--json'])
@@ -38,13 +39,13 @@ async function expectAllBack(world: World, said: RegExp): Promise<void> {
 }
 
 describe.skipIf(!hasProc)('the store (needs /proc)', () => {
-  it('comes back as it was after its folder was deleted', { timeout: 90_000 }, async () => {
+  it('comes back as it was after its folder was deleted', { timeout: 240_000 }, async () => {
     const world = await copyOf(filled)
     rmSync(join(world.dataDir, 'store'), { recursive: true })
     await expectAllBack(world, /rebuilt the store from \d/)
   })
 
-  it('comes back as it was after SIGKILL and files that cannot be read', { timeout: 90_000 }, async () => {
+  it('comes back as it was after SIGKILL and files that cannot be read', { timeout: 240_000 }, async () => {
     const world = await copyOf(filled)
     const server = startServer(world)
     await server.ready()
@@ -54,23 +55,31 @@ describe.skipIf(!hasProc)('the store (needs /proc)', () => {
     await expectAllBack(world, /rebuilding the store: its files could not be opened[^]*rebuilt the store from \d/)
   })
 
-  it('comes back as it was after SIGKILL and a table cut to nothing', { timeout: 90_000 }, async () => {
+  it('comes back as it was after SIGKILL and a table cut to nothing', { timeout: 240_000 }, async () => {
     const world = await copyOf(filled)
     const server = startServer(world)
     await server.ready()
     await server.sigkill()
     const base = join(world.dataDir, 'store', 'pg', 'base')
-    const files = readdirSync(base, { recursive: true, encoding: 'utf8' }).map((name) => join(base, name)).filter((path) => statSync(path).isFile())
+    const files = readdirSync(base, { recursive: true, encoding: 'utf8' })
+      .map((name) => join(base, name))
+      .filter((path) => statSync(path).isFile())
     for (const path of files) truncateSync(path, 0)
     await expectAllBack(world, /rebuilding the store: its files could not be opened[^]*rebuilt the store from \d/)
   })
 
-  it('is folded again after the machine went down while it was open', { timeout: 90_000 }, async () => {
+  it('is folded again after the machine went down while it was open', { timeout: 240_000 }, async () => {
     const world = await copyOf(filled)
     const server = startServer(world)
     await server.ready()
     await server.sigkill()
-    writeFileSync(join(world.dataDir, 'store', 'mark.json'), JSON.stringify({ boot_id: 'another boot', closed_well: false }))
-    await expectAllBack(world, /rebuilding the store: the machine went down while the store was open[^]*rebuilt the store from \d/)
+    writeFileSync(
+      join(world.dataDir, 'store', 'mark.json'),
+      JSON.stringify({ boot_id: 'another boot', closed_well: false }),
+    )
+    await expectAllBack(
+      world,
+      /rebuilding the store: the machine went down while the store was open[^]*rebuilt the store from \d/,
+    )
   })
 })

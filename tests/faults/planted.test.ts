@@ -36,9 +36,16 @@ interface Found {
 /** Runs verify: by the server of the world where one runs, else on the data folder. */
 async function verify(world: World): Promise<Found> {
   const { code, stdout, stderr } = await runCommand(world, ['verify', '--json'])
-  const report = stdout === '' ? undefined : (JSON.parse(stdout) as { ok: boolean; differences: { where: string; key: string; what: string }[] })
+  const report =
+    stdout === ''
+      ? undefined
+      : (JSON.parse(stdout) as { ok: boolean; differences: { where: string; key: string; what: string }[] })
   expect(report?.ok ?? false, stderr).toBe(code === 0)
-  return { code, places: report?.differences.map(({ where, key, what }) => `${where} | ${key} | ${what}`) ?? [], text: `${stdout}${stderr}` }
+  return {
+    code,
+    places: report?.differences.map(({ where, key, what }) => `${where} | ${key} | ${what}`) ?? [],
+    text: `${stdout}${stderr}`,
+  }
 }
 
 /** Runs verify on a copy of the data folder after `plant` changed it. */
@@ -68,10 +75,14 @@ async function inStore(world: World, change: (store: Store) => Promise<unknown>)
 /** The files below a folder of blobs, in order. */
 function blobFiles(world: World, folder: string): string[] {
   const root = join(world.dataDir, 'blobs', folder)
-  return readdirSync(root, { recursive: true, encoding: 'utf8' }).map((name) => join(root, name)).filter((path) => statSync(path).isFile()).sort()
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(root, name))
+    .filter((path) => statSync(path).isFile())
+    .sort()
 }
 
-const firstFile = (world: World, folder: string): string => blobFiles(world, folder)[0] ?? expect.unreachable(`no file in ${folder}`)
+const firstFile = (world: World, folder: string): string =>
+  blobFiles(world, folder)[0] ?? expect.unreachable(`no file in ${folder}`)
 const keyOf = (world: World, path: string): string => path.slice(join(world.dataDir, 'blobs').length + 1)
 
 function flip(path: string, at: (size: number) => number): void {
@@ -84,10 +95,13 @@ function flip(path: string, at: (size: number) => number): void {
 /** Expects exactly the given exit code and a difference of which `where` and `key` are as given. */
 function expectFound(found: Found, where: string, key: string): void {
   expect(found.code, found.text.slice(0, 2000)).toBe(1)
-  expect(found.places.filter((place) => place.startsWith(`${where} | `) && place.includes(key)), found.places.join('\n') || found.text).not.toEqual([])
+  expect(
+    found.places.filter((place) => place.startsWith(`${where} | `) && place.includes(key)),
+    found.places.join('\n') || found.text,
+  ).not.toEqual([])
 }
 
-describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 90_000 }, () => {
+describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 240_000 }, () => {
   it('is clean where nothing was planted', async () => {
     const offline = await verifiedCopy(() => undefined)
     expect(offline.places).toEqual([])
@@ -97,33 +111,85 @@ describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 90_000 }, () => {
   })
 
   it('finds a deleted step', async () => {
-    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.deleteFrom('steps').where('trajectory_id', '=', TRAJECTORY).where('step_index', '=', 0).execute())), 'store.steps', `${TRAJECTORY} / 0`)
+    expectFound(
+      await verifiedCopy((world) =>
+        inStore(world, ({ db }) =>
+          db.deleteFrom('steps').where('trajectory_id', '=', TRAJECTORY).where('step_index', '=', 0).execute(),
+        ),
+      ),
+      'store.steps',
+      `${TRAJECTORY} / 0`,
+    )
   })
 
   it('finds a changed reward', async () => {
-    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.updateTable('scores').set({ reward: 77 }).where('trajectory_id', '=', TRAJECTORY).execute())), 'store.scores', TRAJECTORY)
+    expectFound(
+      await verifiedCopy((world) =>
+        inStore(world, ({ db }) =>
+          db.updateTable('scores').set({ reward: 77 }).where('trajectory_id', '=', TRAJECTORY).execute(),
+        ),
+      ),
+      'store.scores',
+      TRAJECTORY,
+    )
   })
 
   it('finds a deleted trajectory', async () => {
-    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.deleteFrom('trajectories').where('trajectory_id', '=', TRAJECTORY).execute())), 'store.trajectories', TRAJECTORY)
+    expectFound(
+      await verifiedCopy((world) =>
+        inStore(world, ({ db }) => db.deleteFrom('trajectories').where('trajectory_id', '=', TRAJECTORY).execute()),
+      ),
+      'store.trajectories',
+      TRAJECTORY,
+    )
   })
 
   it('finds a step that no event made', async () => {
-    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.insertInto('steps').values({ trajectory_id: TRAJECTORY, step_index: 900, offset: 0, content_hash: 'none' }).execute())), 'store.steps', 'partition')
+    expectFound(
+      await verifiedCopy((world) =>
+        inStore(world, ({ db }) =>
+          db
+            .insertInto('steps')
+            .values({ trajectory_id: TRAJECTORY, step_index: 900, offset: 0, content_hash: 'none' })
+            .execute(),
+        ),
+      ),
+      'store.steps',
+      'partition',
+    )
   })
 
   it('finds a count that is not that of the log', async () => {
-    expectFound(await verifiedCopy((world) => inStore(world, ({ db }) => db.updateTable('run_totals').set({ n_steps: 1 }).where('run_id', '=', RUN).execute())), 'store.run_totals', RUN)
+    expectFound(
+      await verifiedCopy((world) =>
+        inStore(world, ({ db }) =>
+          db.updateTable('run_totals').set({ n_steps: 1 }).where('run_id', '=', RUN).execute(),
+        ),
+      ),
+      'store.run_totals',
+      RUN,
+    )
   })
 
-  it.each(['events', 'steps', 'trajectories', 'scores', 'tool_calls'])('finds a cut Parquet file of %s', async (table) => {
-    const path = blobFiles(served, `lake/${table}`).at(-1) ?? ''
-    expectFound(await verifiedWhile(path, () => truncateSync(path, statSync(path).size - 100)), 'file', keyOf(served, path))
-  })
+  it.each(['events', 'steps', 'trajectories', 'scores', 'tool_calls'])(
+    'finds a cut Parquet file of %s',
+    async (table) => {
+      const path = blobFiles(served, `lake/${table}`).at(-1) ?? ''
+      expectFound(
+        await verifiedWhile(path, () => truncateSync(path, statSync(path).size - 100)),
+        'file',
+        keyOf(served, path),
+      )
+    },
+  )
 
   it('finds a flipped byte in a Parquet file', async () => {
     const path = firstFile(served, 'lake/steps')
-    expectFound(await verifiedWhile(path, () => flip(path, (size) => Math.floor(size / 2))), 'file', keyOf(served, path))
+    expectFound(
+      await verifiedWhile(path, () => flip(path, (size) => Math.floor(size / 2))),
+      'file',
+      keyOf(served, path),
+    )
   })
 
   it('finds a deleted Parquet file', async () => {
@@ -131,12 +197,18 @@ describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 90_000 }, () => {
     expectFound(await verifiedWhile(path, rmSync), 'file', keyOf(served, path))
   })
 
-  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a flipped byte in an object: %s', async (where, folder) => {
+  it.each([
+    ['image', 'images'],
+    ['dataset', 'datasets/objects'],
+  ])('finds a flipped byte in an object: %s', async (where, folder) => {
     const path = firstFile(served, folder)
     expectFound(await verifiedWhile(path, () => flip(path, (size) => size - 1)), where, keyOf(served, path))
   })
 
-  it.each([['image', 'images'], ['dataset', 'datasets/objects']])('finds a deleted object: %s', async (where, folder) => {
+  it.each([
+    ['image', 'images'],
+    ['dataset', 'datasets/objects'],
+  ])('finds a deleted object: %s', async (where, folder) => {
     const path = firstFile(served, folder)
     expectFound(await verifiedWhile(path, rmSync), where, keyOf(served, path))
   })
@@ -148,7 +220,8 @@ describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 90_000 }, () => {
       const bytes = readFileSync(path)
       let times = 0
       // A page may have been copied, and the old one be free but still hold the bytes.
-      for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1), times++) bytes[at] = (bytes[at] ?? 0) ^ 0xff
+      for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1), times++)
+        bytes[at] = (bytes[at] ?? 0) ^ 0xff
       expect(times).toBeGreaterThan(0)
       writeFileSync(path, bytes)
     })

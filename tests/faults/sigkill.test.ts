@@ -4,7 +4,15 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { random as randomOf, type Random } from '#services/gym/random.ts'
 import { hasProc } from '#tests/support/processes.ts'
 import { seedOf } from '#tests/support/seed.ts'
-import { cleanUp, newWorld, nothingLeft, runCommand, startServer, type ServerProcess, type World } from '#tests/support/server-process.ts'
+import {
+  cleanUp,
+  newWorld,
+  nothingLeft,
+  runCommand,
+  startServer,
+  type ServerProcess,
+  type World,
+} from '#tests/support/server-process.ts'
 import { checkApi, checkFiles, checkLake } from '#tests/support/traffic-check.ts'
 import { Traffic } from '#tests/support/traffic.ts'
 
@@ -17,11 +25,19 @@ type Moment = (typeof MOMENTS)[number]
 
 /** A read that is cut off by the kill. */
 function ask(world: World, path: string): void {
-  fetch(`${world.url}${path}`).then((answer) => answer.body?.cancel()).catch(() => undefined)
+  fetch(`${world.url}${path}`)
+    .then((answer) => answer.body?.cancel())
+    .catch(() => undefined)
 }
 
 /** Brings the server to the moment, and a random while further. */
-async function reach(moment: Moment, world: World, server: ServerProcess, traffic: Traffic, random: Random): Promise<void> {
+async function reach(
+  moment: Moment,
+  world: World,
+  server: ServerProcess,
+  traffic: Traffic,
+  random: Random,
+): Promise<void> {
   await server.main()
   if (moment === 'starting') {
     await sleep(random.int(0, 1500))
@@ -34,7 +50,11 @@ async function reach(moment: Moment, world: World, server: ServerProcess, traffi
     await traffic.send(sending, AbortSignal.timeout(20_000))
   }
   if (moment === 'cutting') ask(world, '/v1/snapshots?after=latest')
-  if (moment === 'building') ask(world, `/v1/datasets/sft.${random.pick(['parquet', 'jsonl'])}?run=${RUN}&after=latest&limit=${random.int(1, 1000)}`)
+  if (moment === 'building')
+    ask(
+      world,
+      `/v1/datasets/sft.${random.pick(['parquet', 'jsonl'])}?run=${RUN}&after=latest&limit=${random.int(1, 1000)}`,
+    )
   if (moment === 'ending') void server.sigterm()
   await sleep(random.int(0, moment === 'building' ? 900 : 300))
 }
@@ -42,7 +62,7 @@ async function reach(moment: Moment, world: World, server: ServerProcess, traffi
 afterEach(() => cleanUp())
 
 describe.skipIf(!hasProc)('SIGKILL at random instants (needs /proc)', () => {
-  it(`loses nothing and counts nothing twice over ${KILLS} kills`, { timeout: 240_000 }, async () => {
+  it(`loses nothing and counts nothing twice over ${KILLS} kills`, { timeout: 600_000 }, async () => {
     const seed = seedOf('sigkill')
     const random = randomOf(seed, 'kills')
     const world = await newWorld()
@@ -52,7 +72,9 @@ describe.skipIf(!hasProc)('SIGKILL at random instants (needs /proc)', () => {
     const sending = traffic.run(enough.signal, giveUp.signal)
     sending.catch(() => undefined)
     try {
-      const moments = random.shuffle(Array.from({ length: KILLS }, (_, kill) => MOMENTS[kill % MOMENTS.length] ?? 'appending'))
+      const moments = random.shuffle(
+        Array.from({ length: KILLS }, (_, kill) => MOMENTS[kill % MOMENTS.length] ?? 'appending'),
+      )
       for (const [kill, moment] of moments.entries()) {
         const server = startServer(world)
         await reach(moment, world, server, traffic, random)
@@ -76,7 +98,9 @@ describe.skipIf(!hasProc)('SIGKILL at random instants (needs /proc)', () => {
       expect(await last.sigterm()).toMatchObject({ code: 0 })
       await nothingLeft(world, last.group)
       const { duplicates } = await checkFiles(world, traffic, lake)
-      console.log(`sigkill: ${traffic.rollouts.size} rollouts, ${traffic.acked} acknowledgements, ${traffic.doubtful} in doubt, ${duplicates} duplicates`)
+      console.log(
+        `sigkill: ${traffic.rollouts.size} rollouts, ${traffic.acked} acknowledgements, ${traffic.doubtful} in doubt, ${duplicates} duplicates`,
+      )
     } finally {
       enough.abort()
       giveUp.abort(new Error('the test is over'))

@@ -59,7 +59,10 @@ describe('the last line of a test run', () => {
   test('counts what was skipped as failed where nothing may be', () => {
     const source = `test('good', () => {})\ntest.skipIf(true)('kafka (no broker)', () => {})`
     expect(run(source)).toMatchObject({ last: '1 passed, 0 failed, 1 skipped', status: 0 })
-    expect(run(source, { TEST_NOTHING_SKIPPED: '1' })).toMatchObject({ last: '1 passed, 1 failed, 1 skipped', status: 1 })
+    expect(run(source, { TEST_NOTHING_SKIPPED: '1' })).toMatchObject({
+      last: '1 passed, 1 failed, 1 skipped',
+      status: 1,
+    })
   })
 
   test('counts a worker that died as failed', () => {
@@ -69,7 +72,10 @@ describe('the last line of a test run', () => {
   })
 })
 
-function run(source: string, environment: Readonly<Record<string, string>> = {}): { lines: string[]; last: string | undefined; status: number | null } {
+function run(
+  source: string,
+  environment: Readonly<Record<string, string>> = {},
+): { lines: string[]; last: string | undefined; status: number | null } {
   writeFileSync(
     join(house, 'tests/a.test.ts'),
     `import { beforeAll, describe, test } from 'vitest'\nexport const used = [beforeAll, describe, test]\n${source}\n`,

@@ -33,7 +33,7 @@ describe('the ground of a process', () => {
       ),
     )
     await first.close()
-    rmSync(config.log.folder, { recursive: true })
+    rmSync(join(config.dataDir, 'log'), { recursive: true })
     const second = await openGround(config, options)
     expect((await second.log.bounds()).map(({ end }) => end)).toEqual([10, 0, 7, 1])
     const [[partition, next] = [-1, -1]] = await second.log.append([record])

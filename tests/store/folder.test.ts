@@ -18,15 +18,26 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 describe('the lock of a folder', () => {
   it('tells a second opener who holds it, and is free after it is given back', () => {
     const unlock = lockFolder(folder, new Date())
-    expect(() => lockFolder(folder, new Date())).toThrow(expect.objectContaining({ code: 'store_in_use', message: expect.stringContaining(String(process.pid)) as unknown }))
+    expect(() => lockFolder(folder, new Date())).toThrow(
+      expect.objectContaining({
+        code: 'store_in_use',
+        message: expect.stringContaining(String(process.pid)) as unknown,
+      }),
+    )
     unlock()
     lockFolder(folder, new Date())()
   })
 
   it('is held against another process, and is free the moment that process is killed', async () => {
-    const holder = spawn(process.execPath, ['--input-type=module', '-e', `import { lockFolder } from '#services/folder-lock.ts'; lockFolder(${JSON.stringify(folder)}, new Date()); console.log('held'); setInterval(() => {}, 1000)`])
+    const holder = spawn(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `import { lockFolder } from '#services/folder-lock.ts'; lockFolder(${JSON.stringify(folder)}, new Date()); console.log('held'); setInterval(() => {}, 1000)`,
+    ])
     await new Promise((resolve) => holder.stdout.once('data', resolve))
-    expect(() => lockFolder(folder, new Date())).toThrow(expect.objectContaining({ code: 'store_in_use', details: { pid: holder.pid } }))
+    expect(() => lockFolder(folder, new Date())).toThrow(
+      expect.objectContaining({ code: 'store_in_use', details: { pid: holder.pid } }),
+    )
     const ended = new Promise((resolve) => holder.once('exit', resolve))
     holder.kill('SIGKILL')
     await ended
@@ -60,19 +71,32 @@ describe('files that are not synced', () => {
 })
 
 describe('the embedded store', () => {
-  it('cannot be opened twice, keeps its rows over a close, and starts again when its files are spoilt', { timeout: 120_000 }, async () => {
-    const store = await pgliteStore({ folder, clock: () => new Date(), logger: silent })
-    await expect(pgliteStore({ folder, clock: () => new Date(), logger: silent })).rejects.toMatchObject({ code: 'store_in_use' })
-    await store.db.insertInto('meta').values({ name: 'kept', value: 'yes' }).execute()
-    await store.close()
-    const again = await pgliteStore({ folder, clock: () => new Date(), logger: silent })
-    expect(await again.db.selectFrom('meta').select('value').where('name', '=', 'kept').executeTakeFirst()).toEqual({ value: 'yes' })
-    await again.close()
-    writeFileSync(join(folder, 'pg', 'global', 'pg_control'), 'spoilt')
-    const doubts: string[] = []
-    const third = await pgliteStore({ folder, clock: () => new Date(), logger: silent, onDoubt: (reason) => doubts.push(reason) })
-    expect(doubts).toEqual(['its files could not be opened'])
-    expect(await third.db.selectFrom('meta').selectAll().execute()).toEqual([])
-    await third.close()
-  })
+  it(
+    'cannot be opened twice, keeps its rows over a close, and starts again when its files are spoilt',
+    { timeout: 120_000 },
+    async () => {
+      const store = await pgliteStore({ folder, clock: () => new Date(), logger: silent })
+      await expect(pgliteStore({ folder, clock: () => new Date(), logger: silent })).rejects.toMatchObject({
+        code: 'store_in_use',
+      })
+      await store.db.insertInto('meta').values({ name: 'kept', value: 'yes' }).execute()
+      await store.close()
+      const again = await pgliteStore({ folder, clock: () => new Date(), logger: silent })
+      expect(await again.db.selectFrom('meta').select('value').where('name', '=', 'kept').executeTakeFirst()).toEqual({
+        value: 'yes',
+      })
+      await again.close()
+      writeFileSync(join(folder, 'pg', 'global', 'pg_control'), 'spoilt')
+      const doubts: string[] = []
+      const third = await pgliteStore({
+        folder,
+        clock: () => new Date(),
+        logger: silent,
+        onDoubt: (reason) => doubts.push(reason),
+      })
+      expect(doubts).toEqual(['its files could not be opened'])
+      expect(await third.db.selectFrom('meta').selectAll().execute()).toEqual([])
+      await third.close()
+    },
+  )
 })

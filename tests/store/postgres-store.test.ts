@@ -16,7 +16,8 @@ for (const version of ['18', '15']) {
     afterAll(() => server.stop())
 
     const makeEmpty = (): Promise<void> => server.makeDatabase(`store_${++databases}`)
-    const open = (): Promise<Store> => postgresStore({ url: server.url(`store_${databases}`, 'stepstore_owner'), logger: silent })
+    const open = (): Promise<Store> =>
+      postgresStore({ url: server.url(`store_${databases}`, 'stepstore_owner'), logger: silent })
 
     storeContract(`Postgres ${version}`, {
       openEmpty: async () => {

@@ -15,7 +15,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('a URL of Postgres', () => {
   test('gives host, port, names and password, decoded', () => {
-    expect(postgresConnection('postgres://ann%40home:p%2Fw%3A@db.example:6543/step%20store?application_name=a&connect_timeout=3')).toEqual({
+    expect(
+      postgresConnection(
+        'postgres://ann%40home:p%2Fw%3A@db.example:6543/step%20store?application_name=a&connect_timeout=3',
+      ),
+    ).toEqual({
       host: 'db.example',
       port: 6543,
       user: 'ann@home',
@@ -33,10 +37,23 @@ describe('a URL of Postgres', () => {
     const ssl = (parameters: string): unknown => postgresConnection(`postgres://h/d?${parameters}`).ssl
     expect(ssl('sslmode=disable')).toBe(false)
     expect(ssl('sslmode=require')).toEqual({ rejectUnauthorized: false })
-    expect(ssl(`sslmode=require&sslrootcert=${ca}`)).toMatchObject({ rejectUnauthorized: true, ca: 'PEM', checkServerIdentity: expect.any(Function) })
-    expect(ssl(`sslmode=verify-ca&sslrootcert=${ca}`)).toMatchObject({ rejectUnauthorized: true, ca: 'PEM', checkServerIdentity: expect.any(Function) })
+    expect(ssl(`sslmode=require&sslrootcert=${ca}`)).toMatchObject({
+      rejectUnauthorized: true,
+      ca: 'PEM',
+      checkServerIdentity: expect.any(Function),
+    })
+    expect(ssl(`sslmode=verify-ca&sslrootcert=${ca}`)).toMatchObject({
+      rejectUnauthorized: true,
+      ca: 'PEM',
+      checkServerIdentity: expect.any(Function),
+    })
     expect(ssl('sslmode=verify-full')).toEqual({ rejectUnauthorized: true })
-    expect(ssl(`sslmode=verify-full&sslrootcert=${ca}&sslcert=${ca}&sslkey=${ca}`)).toEqual({ rejectUnauthorized: true, ca: 'PEM', cert: 'PEM', key: 'PEM' })
+    expect(ssl(`sslmode=verify-full&sslrootcert=${ca}&sslcert=${ca}&sslkey=${ca}`)).toEqual({
+      rejectUnauthorized: true,
+      ca: 'PEM',
+      cert: 'PEM',
+      key: 'PEM',
+    })
   })
 
   test.each([
@@ -49,10 +66,18 @@ describe('a URL of Postgres', () => {
     ['postgres://h/d?sslmode=verify-full&sslrootcert=/no/such/file', 'cannot be read'],
     ['postgres://h/d?connect_timeout=soon', 'soon'],
   ])('%s is refused, with what is wrong', (url, says) => {
-    expect(() => postgresConnection(url)).toThrow(expect.objectContaining({ code: 'invalid', message: expect.stringContaining(says) as unknown, details: { misuse: true } }))
+    expect(() => postgresConnection(url)).toThrow(
+      expect.objectContaining({
+        code: 'invalid',
+        message: expect.stringContaining(says) as unknown,
+        details: { misuse: true },
+      }),
+    )
   })
 
   test('no message holds the password', () => {
-    expect(() => postgresConnection('postgres://u:hunter2@h')).toThrow(expect.objectContaining({ message: expect.not.stringContaining('hunter2') as unknown }))
+    expect(() => postgresConnection('postgres://u:hunter2@h')).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('hunter2') as unknown }),
+    )
   })
 })

@@ -28,9 +28,13 @@ interface Seen {
 }
 
 async function columnsOf(db: Kysely<Database>): Promise<Record<string, Record<string, string>>> {
-  const { rows } = await sql<Seen>`select table_name, column_name, data_type, is_nullable from information_schema.columns where table_schema = 'public' and table_name <> 'migrations' order by 1, ordinal_position`.execute(db)
+  const { rows } =
+    await sql<Seen>`select table_name, column_name, data_type, is_nullable from information_schema.columns where table_schema = 'public' and table_name <> 'migrations' order by 1, ordinal_position`.execute(
+      db,
+    )
   const tables: Record<string, Record<string, string>> = {}
-  for (const row of rows) (tables[row.table_name] ??= {})[row.column_name] = `${row.data_type}${row.is_nullable === 'YES' ? ' null' : ''}`
+  for (const row of rows)
+    (tables[row.table_name] ??= {})[row.column_name] = `${row.data_type}${row.is_nullable === 'YES' ? ' null' : ''}`
   return tables
 }
 
@@ -45,7 +49,12 @@ async function keysOf(db: Kysely<Database>): Promise<Record<string, string[]>> {
 const defined = Object.fromEntries(
   Object.entries(TABLES).map(([name, { columns }]) => [
     name,
-    Object.fromEntries(Object.entries<{ sql: string; nullable: boolean }>(columns).map(([column, { sql: type, nullable }]) => [column, `${type}${nullable ? ' null' : ''}`])),
+    Object.fromEntries(
+      Object.entries<{ sql: string; nullable: boolean }>(columns).map(([column, { sql: type, nullable }]) => [
+        column,
+        `${type}${nullable ? ' null' : ''}`,
+      ]),
+    ),
   ]),
 )
 const definedKeys = Object.fromEntries(Object.entries(TABLES).map(([name, { key }]) => [name, [...key]]))
@@ -58,16 +67,20 @@ describe('the schema', () => {
     await store.close()
   })
 
-  it('is what the definitions say, on a real Postgres, when twenty processes migrate at once', { timeout: 60_000 }, async () => {
-    const url = await freshDatabase('twenty')
-    const migrations = await readMigrations()
-    const databases = Array.from({ length: 20 }, () => connect(url, 1))
-    await Promise.all(databases.map((db) => migrate(db, migrations)))
-    const [db] = databases
-    expect(await columnsOf(db!)).toEqual(defined)
-    expect(await keysOf(db!)).toEqual(definedKeys)
-    await Promise.all(databases.map((each) => each.destroy()))
-  })
+  it(
+    'is what the definitions say, on a real Postgres, when twenty processes migrate at once',
+    { timeout: 60_000 },
+    async () => {
+      const url = await freshDatabase('twenty')
+      const migrations = await readMigrations()
+      const databases = Array.from({ length: 20 }, () => connect(url, 1))
+      await Promise.all(databases.map((db) => migrate(db, migrations)))
+      const [db] = databases
+      expect(await columnsOf(db!)).toEqual(defined)
+      expect(await keysOf(db!)).toEqual(definedKeys)
+      await Promise.all(databases.map((each) => each.destroy()))
+    },
+  )
 
   it('refuses a database of a newer version, and one whose migration was edited', async () => {
     const url = await freshDatabase('newer')
@@ -75,7 +88,12 @@ describe('the schema', () => {
     const migrations = await readMigrations()
     await migrate(db, migrations)
     await expect(migrate(db, [])).rejects.toMatchObject({ code: 'newer_data' })
-    await expect(migrate(db, migrations.map((migration) => ({ ...migration, sha256: 'edited' })))).rejects.toMatchObject({ code: 'corrupt' })
+    await expect(
+      migrate(
+        db,
+        migrations.map((migration) => ({ ...migration, sha256: 'edited' })),
+      ),
+    ).rejects.toMatchObject({ code: 'corrupt' })
     await db.destroy()
   })
 })

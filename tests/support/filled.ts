@@ -33,7 +33,12 @@ export async function fill(world: World, options: FillOptions): Promise<{ traffi
   for (let cut = 0; cut < options.cuts; cut++) {
     const { imageId, sending } = traffic.image(random)
     await traffic.send(sending, signal)
-    const made = Array.from({ length: Math.ceil(options.rollouts / options.cuts) }, () => traffic.rollout(random, { imageIds: [imageId], ...(options.textChars === undefined ? {} : { textChars: options.textChars }) }))
+    const made = Array.from({ length: Math.ceil(options.rollouts / options.cuts) }, () =>
+      traffic.rollout(random, {
+        imageIds: [imageId],
+        ...(options.textChars === undefined ? {} : { textChars: options.textChars }),
+      }),
+    )
     for (let from = 0; from < made.length; from += 50) {
       await traffic.send(traffic.lines(made.slice(from, from + 50).flatMap(({ events }) => events)), signal)
     }
@@ -61,7 +66,12 @@ export async function pin(world: World, name: string, filter: string): Promise<P
 /** Reads a dataset and says what its bytes hash to. */
 export async function bytesOf(world: World, path: string): Promise<{ status: number; sha256: string }> {
   const answer = await fetch(`${world.url}${path}`)
-  return { status: answer.status, sha256: createHash('sha256').update(await answer.bytes()).digest('hex') }
+  return {
+    status: answer.status,
+    sha256: createHash('sha256')
+      .update(await answer.bytes())
+      .digest('hex'),
+  }
 }
 
 /** Everything that the API says about rows; equal for equal rows. */
@@ -69,13 +79,15 @@ export async function dumpRows(world: World): Promise<Record<string, unknown>> {
   const dump: Record<string, unknown> = {}
   const { log_end_offsets, log_id } = await getJson(world, '/v1/position?after=latest&wait=60')
   dump['position'] = { log_end_offsets, log_id }
-  for (const list of ['runs', 'trajectories', 'groups', 'items', 'quarantine?state=all', 'gaps?idle_ms=1000000000000']) dump[list] = await allRows(world, `/v1/${list}`)
+  for (const list of ['runs', 'trajectories', 'groups', 'items', 'quarantine?state=all', 'gaps?idle_ms=1000000000000'])
+    dump[list] = await allRows(world, `/v1/${list}`)
   dump['run'] = await getJson(world, `/v1/runs/${RUN}`)
   dump['verdicts'] = await getJson(world, '/v1/verdicts')
   dump['pass-at-k'] = await getJson(world, `/v1/analytics/pass-at-k?run=${RUN}`)
   dump['analytics'] = await getJson(world, `/v1/analytics/groups?run=${RUN}`)
   const ids = (dump['trajectories'] as { trajectory_id: string }[]).map(({ trajectory_id }) => trajectory_id)
-  for (const id of ids.filter((_, index) => index % 20 === 0)) dump[id] = await getJson(world, `/v1/trajectories/${encodeURIComponent(id)}`)
+  for (const id of ids.filter((_, index) => index % 20 === 0))
+    dump[id] = await getJson(world, `/v1/trajectories/${encodeURIComponent(id)}`)
   return dump
 }
 
@@ -84,13 +96,20 @@ export async function dumpLake(world: World): Promise<Record<string, unknown>> {
   const snapshots = await allRows(world, '/v1/snapshots')
   const dump: Record<string, unknown> = { snapshots }
   for (const { snapshot_id } of snapshots) {
-    for (const table of LAKE_TABLE_NAMES) dump[`${table} at ${String(snapshot_id)}`] = await allRows(world, `/v1/lake/${table}/files?snapshot=${String(snapshot_id)}`)
+    for (const table of LAKE_TABLE_NAMES)
+      dump[`${table} at ${String(snapshot_id)}`] = await allRows(
+        world,
+        `/v1/lake/${table}/files?snapshot=${String(snapshot_id)}`,
+      )
   }
   return dump
 }
 
 /** Starts a server, does `work`, and stops it well. */
-export async function during<Result>(world: World, work: (server: ReturnType<typeof startServer>) => Promise<Result>): Promise<Result> {
+export async function during<Result>(
+  world: World,
+  work: (server: ReturnType<typeof startServer>) => Promise<Result>,
+): Promise<Result> {
   const server = startServer(world)
   await server.ready()
   const result = await work(server)

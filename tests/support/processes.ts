@@ -13,7 +13,9 @@ interface Seen {
 }
 
 function pids(): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
 }
 
 function look(pid: number): Seen | undefined {
@@ -75,7 +77,11 @@ function linkOf(path: string): string {
 }
 
 /** Waits until `found` gives a value; throws with `what` after `ms`. */
-export async function until<Value>(what: string, found: () => Value | undefined | Promise<Value | undefined>, ms = 10_000): Promise<Value> {
+export async function until<Value>(
+  what: string,
+  found: () => Value | undefined | Promise<Value | undefined>,
+  ms = 10_000,
+): Promise<Value> {
   const end = Date.now() + ms
   for (;;) {
     const value = await found()

@@ -4,7 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import { administer, endPostgres, makeDatabase, newPassword, PACKAGED, type Postgres, postgresUrl, type Role, startPostgres } from '#infra/local/postgres.ts'
+import {
+  administer,
+  endPostgres,
+  makeDatabase,
+  newPassword,
+  PACKAGED,
+  type Postgres,
+  postgresUrl,
+  type Role,
+  startPostgres,
+} from '#infra/local/postgres.ts'
 import { freePorts } from '#infra/local/processes.ts'
 import type { Database } from '#schemas/tables.ts'
 
@@ -51,5 +61,7 @@ pg.types.setTypeParser(INT8, Number)
 
 /** Kysely on a database of a real Postgres. */
 export function connect(url: string, connections = 4): Kysely<Database> {
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: connections }) }) })
+  return new Kysely<Database>({
+    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: connections }) }),
+  })
 }

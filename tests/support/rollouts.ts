@@ -49,32 +49,74 @@ export function rollout(random: Random, options: RolloutOptions): Rollout {
   const events: SentEvent[] = []
   const say = (type: string, data: Record<string, unknown>): void => {
     const at = new Date(BEGAN_MS + index * 60_000 + events.length * 1000).toISOString()
-    const envelope = { specversion: '1.0', id: `${trajectoryId}#${events.length}`, source: '/tests/faults', type, time: at, data: { trajectory_id: trajectoryId, run_id: runId, ...data } }
+    const envelope = {
+      specversion: '1.0',
+      id: `${trajectoryId}#${events.length}`,
+      source: '/tests/faults',
+      type,
+      time: at,
+      data: { trajectory_id: trajectoryId, run_id: runId, ...data },
+    }
     events.push({ trajectoryId, bytes: Buffer.from(JSON.stringify(envelope)) })
   }
-  say('trajectory.started', { item_id: itemId, policy_version: group % 3, group_id: `${runId}/${group}`, group_size: GROUP_SIZE, rollout_index: index % GROUP_SIZE, train_step: Math.floor(group / 8), prompt: [{ role: 'user', content: `Question of ${itemId}?` }] })
+  say('trajectory.started', {
+    item_id: itemId,
+    policy_version: group % 3,
+    group_id: `${runId}/${group}`,
+    group_size: GROUP_SIZE,
+    rollout_index: index % GROUP_SIZE,
+    train_step: Math.floor(group / 8),
+    prompt: [{ role: 'user', content: `Question of ${itemId}?` }],
+  })
   const texts = Array.from({ length: 1 + random.int(0, stepsMax) }, () => words(random, textChars))
   let toolCalls = 0
   for (const [step, text] of texts.entries()) {
     const isLast = step === texts.length - 1
     if (!isLast) toolCalls += 1
     say('step.recorded', {
-      step_index: step, action_kind: isLast ? 'answer' : 'tool_call', raw_output: text, prompt_tokens: 10 + step, completion_tokens: 20,
-      ...(isLast ? {} : { tool_calls: [{ id: `call-${step}`, name: 'ocr', arguments: { x: step } }], observation: [{ role: 'tool', content: `seen ${text.slice(0, 20)}`, tool_call_id: `call-${step}`, images: imageIds }] }),
+      step_index: step,
+      action_kind: isLast ? 'answer' : 'tool_call',
+      raw_output: text,
+      prompt_tokens: 10 + step,
+      completion_tokens: 20,
+      ...(isLast
+        ? {}
+        : {
+            tool_calls: [{ id: `call-${step}`, name: 'ocr', arguments: { x: step } }],
+            observation: [
+              { role: 'tool', content: `seen ${text.slice(0, 20)}`, tool_call_id: `call-${step}`, images: imageIds },
+            ],
+          }),
     })
   }
-  say('trajectory.finished', { status: 'completed', end_reason: 'answer', n_steps: texts.length, reward, parts: { correct: reward > 0 ? 1 : 0, format: 1 } })
+  say('trajectory.finished', {
+    status: 'completed',
+    end_reason: 'answer',
+    n_steps: texts.length,
+    reward,
+    parts: { correct: reward > 0 ? 1 : 0, format: 1 },
+  })
   return { trajectoryId, runId, reward, texts, toolCalls, imageIds: texts.length > 1 ? imageIds : [], events }
 }
 
 /** The bytes of something that passes for a picture, and their hash. */
 export function picture(random: Random): { readonly imageId: string; readonly bytes: Buffer } {
-  const bytes = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.from(words(random, 200 + random.int(0, 2000)))])
+  const bytes = Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    Buffer.from(words(random, 200 + random.int(0, 2000))),
+  ])
   return { imageId: createHash('sha256').update(bytes).digest('hex'), bytes }
 }
 
 /** `run.started` of a run. */
 export function runStarted(runId: string): SentEvent {
-  const envelope = { specversion: '1.0', id: `${runId} began`, source: '/tests/faults', type: 'run.started', time: new Date(BEGAN_MS).toISOString(), data: { run_id: runId, kind: 'rl', correct_threshold: 1 } }
+  const envelope = {
+    specversion: '1.0',
+    id: `${runId} began`,
+    source: '/tests/faults',
+    type: 'run.started',
+    time: new Date(BEGAN_MS).toISOString(),
+    data: { run_id: runId, kind: 'rl', correct_threshold: 1 },
+  }
   return { trajectoryId: '', bytes: Buffer.from(JSON.stringify(envelope)) }
 }

@@ -21,7 +21,10 @@ try {
   await Promise.all(PARTS.map((part) => start(stack, part)))
   if (isStopping) process.exitCode = 1
   else {
-    const child = spawn(process.execPath, [vitest, 'run', ...process.argv.slice(2)], { stdio: 'inherit', env: { ...process.env, TEST_STACK: name, TEST_NOTHING_SKIPPED: '1' } })
+    const child = spawn(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
+      stdio: 'inherit',
+      env: { ...process.env, TEST_STACK: name, TEST_NOTHING_SKIPPED: '1' },
+    })
     const [code] = (await once(child, 'exit')) as [number | null]
     process.exitCode = code ?? 1
   }

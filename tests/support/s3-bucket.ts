@@ -51,7 +51,8 @@ export async function s3Bucket(): Promise<S3Bucket> {
       return blobs
     },
     // MinIO lists those of one object only.
-    uploads: async (objectKey) => (await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET, Prefix: objectKey }))).Uploads?.length ?? 0,
+    uploads: async (objectKey) =>
+      (await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET, Prefix: objectKey }))).Uploads?.length ?? 0,
     remove: async (objectKey) => {
       await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: objectKey }))
     },

@@ -40,7 +40,15 @@ function operationOf(method: string, url: string): string {
   const { pathname, searchParams } = new URL(url, 'http://s3')
   if (searchParams.has('list-type')) return 'ListObjects'
   const inParts = searchParams.has('uploadId') || searchParams.has('uploads')
-  if (inParts) return { POST: searchParams.has('uploads') ? 'CreateMultipartUpload' : 'CompleteMultipartUpload', PUT: 'UploadPart', DELETE: 'AbortMultipartUpload', GET: 'ListUploads' }[method] ?? method
+  if (inParts)
+    return (
+      {
+        POST: searchParams.has('uploads') ? 'CreateMultipartUpload' : 'CompleteMultipartUpload',
+        PUT: 'UploadPart',
+        DELETE: 'AbortMultipartUpload',
+        GET: 'ListUploads',
+      }[method] ?? method
+    )
   return `${{ PUT: 'Put', GET: 'Get', HEAD: 'Head', DELETE: 'Delete' }[method] ?? method}${pathname.split('/').length > 2 ? 'Object' : 'Bucket'}`
 }
 
@@ -66,19 +74,24 @@ export async function s3Faults(target: string): Promise<S3Faults> {
     const { hostname, port } = new URL(target)
     // The signature covers the host that the client named, so it is passed on as it came.
     const headers = { ...request.headers }
-    const onward = ask({ hostname, port, method: request.method, path: request.url, headers, agent: false }, (answer) => {
-      if (fault === 'lost_answer') {
-        answer.resume().once('end', () => request.socket.destroy())
-        return
-      }
-      response.writeHead(answer.statusCode ?? 502, answer.headers)
-      if (fault === 'cut_answer') {
-        void bodyOf(answer).then((bytes) => response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => request.socket.destroy()))
-        return
-      }
-      answer.pipe(response)
-      response.once('close', () => answer.destroy())
-    })
+    const onward = ask(
+      { hostname, port, method: request.method, path: request.url, headers, agent: false },
+      (answer) => {
+        if (fault === 'lost_answer') {
+          answer.resume().once('end', () => request.socket.destroy())
+          return
+        }
+        response.writeHead(answer.statusCode ?? 502, answer.headers)
+        if (fault === 'cut_answer') {
+          void bodyOf(answer).then((bytes) =>
+            response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => request.socket.destroy()),
+          )
+          return
+        }
+        answer.pipe(response)
+        response.once('close', () => answer.destroy())
+      },
+    )
     onward.once('error', () => request.socket.destroy())
     onward.end(body)
   }
@@ -101,7 +114,10 @@ export async function s3Faults(target: string): Promise<S3Faults> {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
-    openConnections: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))),
+    openConnections: () =>
+      new Promise((resolve, reject) =>
+        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+      ),
     plan: (next) => {
       plan = next
     },

@@ -79,12 +79,29 @@ export async function copyOf(world: World): Promise<World> {
 }
 
 function environment(world: World): Record<string, string> {
-  const own = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !/^(STEPSTORE_|PORT$|HOST$|DATA_DIR$)/.test(entry[0])))
-  return { ...own, DATA_DIR: world.dataDir, PORT: String(world.port), STEPSTORE_PUBLIC_URL: 'http://stepstore.test', TMPDIR: join(world.folder, 'tmp'), NO_COLOR: '1', ...world.env }
+  const own = Object.fromEntries(
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] =>
+        entry[1] !== undefined && !/^(STEPSTORE_|PORT$|HOST$|DATA_DIR$)/.test(entry[0]),
+    ),
+  )
+  return {
+    ...own,
+    DATA_DIR: world.dataDir,
+    PORT: String(world.port),
+    STEPSTORE_PUBLIC_URL: 'http://stepstore.test',
+    TMPDIR: join(world.folder, 'tmp'),
+    NO_COLOR: '1',
+    ...world.env,
+  }
 }
 
 function start(world: World, args: readonly string[]): { child: ChildProcess; group: number } {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], { env: environment(world), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    env: environment(world),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
   if (child.pid === undefined) throw new Error('the launcher did not start')
   groups.set(child.pid, world)
   return { child, group: child.pid }
@@ -110,14 +127,18 @@ export function startServer(world: World, args: readonly string[] = []): ServerP
   const said = gathered(child.stderr)
   const ended = endOf(child)
   let pid: number | undefined
-  const main = async (): Promise<number> => (pid ??= await until('a main process', () => childrenOf(group)[0] ?? (child.exitCode === null ? undefined : -1)))
+  const main = async (): Promise<number> =>
+    (pid ??= await until('a main process', () => childrenOf(group)[0] ?? (child.exitCode === null ? undefined : -1)))
   const signal = async (name: 'SIGKILL' | 'SIGTERM'): Promise<Ended> => {
     const target = await main()
     if (target > 0) quietly(() => process.kill(target, name))
     return ended
   }
   return {
-    group, main, ended, said,
+    group,
+    main,
+    ended,
+    said,
     ready: async () => {
       const up = until('a server that is ready', () => (out().includes('\n') ? true : undefined), 60_000)
       const early = ended.then((how) => {
@@ -141,7 +162,9 @@ export async function runCommand(world: World, args: readonly string[]): Promise
 
 /** Waits until nothing of a life of the server runs any more, and nobody holds a file of its data folder. */
 export async function nothingLeft(world: World, group: number): Promise<void> {
-  await until(`processes of the killed server end; left: ${membersOf(group).join(' ')}`, () => (membersOf(group).length === 0 ? true : undefined))
+  await until(`processes of the killed server end; left: ${membersOf(group).join(' ')}`, () =>
+    membersOf(group).length === 0 ? true : undefined,
+  )
   const holders = holdersOf(world.dataDir)
   if (holders.length > 0) throw new Error(`processes ${holders.join(' ')} hold files of ${world.dataDir}`)
 }
@@ -161,7 +184,9 @@ export async function cleanUp(...kept: readonly World[]): Promise<void> {
     groups.delete(group)
     if (membersOf(group).length === 0) continue
     quietly(() => process.kill(-group, 'SIGKILL'))
-    await until('a killed group to end', () => (membersOf(group).length === 0 ? true : undefined)).catch(() => undefined)
+    await until('a killed group to end', () => (membersOf(group).length === 0 ? true : undefined)).catch(
+      () => undefined,
+    )
   }
   for (const folder of folders) {
     if (kept.some((world) => world.folder === folder)) continue

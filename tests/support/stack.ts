@@ -7,7 +7,8 @@ const name = process.env['TEST_STACK']
 function named(): Stack | undefined {
   if (name === undefined) return undefined
   const found = findStack(name)
-  if (found === undefined) throw new Error(`TEST_STACK=${name}: there is no such stack; start it with infra/local/up --name ${name}`)
+  if (found === undefined)
+    throw new Error(`TEST_STACK=${name}: there is no such stack; start it with infra/local/up --name ${name}`)
   return found
 }
 

@@ -26,7 +26,7 @@ export async function getJson(world: World, path: string): Promise<Fields> {
 /** Every row of a list. */
 export async function allRows(world: World, path: string): Promise<Fields[]> {
   const rows: Fields[] = []
-  for (let cursor: string | null = ''; cursor !== null; ) {
+  for (let cursor: string | null = ''; cursor !== null;) {
     const more: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
     const page = await getJson(world, `${path}${path.includes('?') ? '&' : '?'}limit=1000${more}`)
     rows.push(...(page['rows'] as Fields[]))
@@ -42,7 +42,12 @@ export async function checkApi(world: World, traffic: Traffic, runId: string): P
   expect(ids).toEqual([...traffic.rollouts.keys()].sort())
   for (const row of rows) {
     const sent = traffic.rollouts.get(String(row['trajectory_id']))
-    expect({ n_steps: row['n_steps'], n_steps_seen: row['n_steps_seen'], reward: row['reward'], n_conflicts: row['n_conflicts'] }).toEqual({ n_steps: sent?.texts.length, n_steps_seen: sent?.texts.length, reward: sent?.reward, n_conflicts: 0 })
+    expect({
+      n_steps: row['n_steps'],
+      n_steps_seen: row['n_steps_seen'],
+      reward: row['reward'],
+      n_conflicts: row['n_conflicts'],
+    }).toEqual({ n_steps: sent?.texts.length, n_steps_seen: sent?.texts.length, reward: sent?.reward, n_conflicts: 0 })
   }
   const waiting = [...traffic.rollouts.values()].values()
   const reader = async (): Promise<void> => {
@@ -67,17 +72,29 @@ export async function checkLake(world: World, traffic: Traffic): Promise<Map<str
   const query = async (table: string, statement: (from: string) => string): Promise<unknown[][]> => {
     const files = await allRows(world, `/v1/lake/${table}/files`)
     const paths = files.map((file) => `'${join(world.dataDir, 'blobs', String(file['path']))}'`)
-    return (await connection.runAndReadAll(statement(`read_parquet([${paths.join(', ')}], union_by_name = true)`))).getRowsJS() as unknown[][]
+    return (
+      await connection.runAndReadAll(statement(`read_parquet([${paths.join(', ')}], union_by_name = true)`))
+    ).getRowsJS() as unknown[][]
   }
   try {
-    const steps = await query('steps', (from) => `select trajectory_id, count(*)::int, count(distinct step_index)::int, max(step_index)::int from ${from} group by 1 order by 1`)
+    const steps = await query(
+      'steps',
+      (from) =>
+        `select trajectory_id, count(*)::int, count(distinct step_index)::int, max(step_index)::int from ${from} group by 1 order by 1`,
+    )
     const sent = [...traffic.rollouts.values()].sort((left, right) => (left.trajectoryId < right.trajectoryId ? -1 : 1))
-    expect(steps).toEqual(sent.map(({ trajectoryId, texts }) => [trajectoryId, texts.length, texts.length, texts.length - 1]))
+    expect(steps).toEqual(
+      sent.map(({ trajectoryId, texts }) => [trajectoryId, texts.length, texts.length, texts.length - 1]),
+    )
     const whole = await query('trajectories', (from) => `select trajectory_id, n_steps::int from ${from} order by 1`)
     expect(whole).toEqual(sent.map(({ trajectoryId, texts }) => [trajectoryId, texts.length]))
     const [calls] = await query('tool_calls', (from) => `select count(*)::int from ${from}`)
     expect(calls?.[0]).toBe(sent.reduce((sum, { toolCalls }) => sum + toolCalls, 0))
-    const raw = await query('events', (from) => `select sha256(raw), count(*)::int, count(distinct ("partition", "offset"))::int from ${from} group by 1`)
+    const raw = await query(
+      'events',
+      (from) =>
+        `select sha256(raw), count(*)::int, count(distinct ("partition", "offset"))::int from ${from} group by 1`,
+    )
     expect(raw.filter(([, rows, places]) => rows !== places)).toEqual([])
     return new Map(raw.map(([hash, rows]) => [String(hash), Number(rows)]))
   } finally {
@@ -91,10 +108,12 @@ async function recordsOf(folder: string): Promise<LogRecord[]> {
   try {
     const records: LogRecord[] = []
     for (const [partition, { start, end }] of (await log.bounds()).entries()) {
-      for (let next = start; next < end; ) {
+      for (let next = start; next < end;) {
         const some = await log.read(partition, next, { recordsMax: 5000, bytesMax: 2 ** 26 })
         expect(some.map(({ offset }) => offset)).toEqual(some.map((_, index) => next + index))
-        records.push(...some.map((record) => ({ ...record, value: record.value === null ? null : Buffer.from(record.value) })))
+        records.push(
+          ...some.map((record) => ({ ...record, value: record.value === null ? null : Buffer.from(record.value) })),
+        )
         next += some.length
       }
     }
@@ -118,7 +137,11 @@ function expectedCounts(traffic: Traffic): Map<string, { acks: number; attempts:
 }
 
 /** What lies in the data folder, with no server running, against what was sent and what the lake held. */
-export async function checkFiles(world: World, traffic: Traffic, lake: ReadonlyMap<string, number>): Promise<{ duplicates: number }> {
+export async function checkFiles(
+  world: World,
+  traffic: Traffic,
+  lake: ReadonlyMap<string, number>,
+): Promise<{ duplicates: number }> {
   const records = await recordsOf(join(world.dataDir, 'log'))
   const held = new Map<string, LogRecord[]>()
   for (const record of records) {
@@ -138,24 +161,68 @@ export async function checkFiles(world: World, traffic: Traffic, lake: ReadonlyM
   const duplicates = [...held.values()].reduce((sum, some) => sum + some.length - 1, 0)
   await checkStore(world, held, traffic, duplicates)
   const blobs = await directoryBlobs({ folder: join(world.dataDir, 'blobs') })
-  for (const [imageId, bytes] of traffic.images) expect(await blobs.get(`images/${imageId.slice(0, 2)}/${imageId}`).then((found) => found && hashOf(found))).toBe(hashOf(bytes))
+  for (const [imageId, bytes] of traffic.images)
+    expect(await blobs.get(`images/${imageId.slice(0, 2)}/${imageId}`).then((found) => found && hashOf(found))).toBe(
+      hashOf(bytes),
+    )
   await blobs.close()
   return { duplicates }
 }
 
-async function checkStore(world: World, held: ReadonlyMap<string, readonly LogRecord[]>, traffic: Traffic, duplicates: number): Promise<void> {
-  const store = await pgliteStore({ folder: join(world.dataDir, 'store'), clock: () => new Date(), logger: silent, onDoubt: (reason) => expect.unreachable(reason) })
+async function checkStore(
+  world: World,
+  held: ReadonlyMap<string, readonly LogRecord[]>,
+  traffic: Traffic,
+  duplicates: number,
+): Promise<void> {
+  const store = await pgliteStore({
+    folder: join(world.dataDir, 'store'),
+    clock: () => new Date(),
+    logger: silent,
+    onDoubt: (reason) => expect.unreachable(reason),
+  })
   try {
-    const steps = await store.db.selectFrom('steps').select(['trajectory_id', 'step_index', 'offset']).orderBy('trajectory_id').orderBy('step_index').execute()
+    const steps = await store.db
+      .selectFrom('steps')
+      .select(['trajectory_id', 'step_index', 'offset'])
+      .orderBy('trajectory_id')
+      .orderBy('step_index')
+      .execute()
     const firsts = [...traffic.rollouts.values()].flatMap(({ trajectoryId, events, texts }) =>
-      texts.map((_, index) => ({ trajectory_id: trajectoryId, step_index: index, offset: held.get(hashOf(events[index + 1]?.bytes ?? Buffer.alloc(0)))?.[0]?.offset })),
+      texts.map((_, index) => ({
+        trajectory_id: trajectoryId,
+        step_index: index,
+        offset: held.get(hashOf(events[index + 1]?.bytes ?? Buffer.alloc(0)))?.[0]?.offset,
+      })),
     )
-    expect(steps).toEqual(firsts.sort((left, right) => (left.trajectory_id === right.trajectory_id ? left.step_index - right.step_index : left.trajectory_id < right.trajectory_id ? -1 : 1)))
-    const verdicts = await store.db.selectFrom('verdicts').select(['partition', 'offset', 'verdict']).orderBy('partition').orderBy('offset').execute()
-    const later = [...held.values()].flatMap((some) => some.slice(1)).map(({ partition, offset }) => ({ partition, offset, verdict: 'duplicate' }))
-    expect(verdicts).toEqual(later.sort((left, right) => left.partition - right.partition || left.offset - right.offset))
+    expect(steps).toEqual(
+      firsts.sort((left, right) =>
+        left.trajectory_id === right.trajectory_id
+          ? left.step_index - right.step_index
+          : left.trajectory_id < right.trajectory_id
+            ? -1
+            : 1,
+      ),
+    )
+    const verdicts = await store.db
+      .selectFrom('verdicts')
+      .select(['partition', 'offset', 'verdict'])
+      .orderBy('partition')
+      .orderBy('offset')
+      .execute()
+    const later = [...held.values()]
+      .flatMap((some) => some.slice(1))
+      .map(({ partition, offset }) => ({ partition, offset, verdict: 'duplicate' }))
+    expect(verdicts).toEqual(
+      later.sort((left, right) => left.partition - right.partition || left.offset - right.offset),
+    )
     expect(verdicts).toHaveLength(duplicates)
-    const images = await store.db.selectFrom('images').select('image_id').where('stored', '=', true).orderBy('image_id').execute()
+    const images = await store.db
+      .selectFrom('images')
+      .select('image_id')
+      .where('stored', '=', true)
+      .orderBy('image_id')
+      .execute()
     expect(images.map(({ image_id }) => image_id)).toEqual([...traffic.images.keys()].sort())
   } finally {
     await store.close()

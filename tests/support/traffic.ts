@@ -33,7 +33,8 @@ const DUPLICATE_SHARE = 0.1
 const LINES = 'application/x-ndjson'
 const STRUCTURED = 'application/cloudevents+json'
 
-const neverReached = (error: unknown): boolean => (error as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED'
+const neverReached = (error: unknown): boolean =>
+  (error as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED'
 
 export class Traffic {
   readonly sendings: Sending[] = []
@@ -56,24 +57,48 @@ export class Traffic {
   }
 
   /** A rollout that is remembered as sent from here on. */
-  rollout(random: Random, options: { readonly imageIds?: readonly string[]; readonly stepsMax?: number; readonly textChars?: number } = {}): Rollout {
+  rollout(
+    random: Random,
+    options: { readonly imageIds?: readonly string[]; readonly stepsMax?: number; readonly textChars?: number } = {},
+  ): Rollout {
     const made = rollout(random, { runId: this.#options.runId, index: this.#index++, ...options })
     this.rollouts.set(made.trajectoryId, made)
     return made
   }
 
   lines(events: readonly SentEvent[]): Sending {
-    return this.#remembered({ method: 'POST', path: '/v1/events', contentType: LINES, body: Buffer.concat(events.flatMap(({ bytes }) => [bytes, Buffer.from('\n')])), events })
+    return this.#remembered({
+      method: 'POST',
+      path: '/v1/events',
+      contentType: LINES,
+      body: Buffer.concat(events.flatMap(({ bytes }) => [bytes, Buffer.from('\n')])),
+      events,
+    })
   }
 
   single(event: SentEvent): Sending {
-    return this.#remembered({ method: 'POST', path: '/v1/events', contentType: STRUCTURED, body: event.bytes, events: [event] })
+    return this.#remembered({
+      method: 'POST',
+      path: '/v1/events',
+      contentType: STRUCTURED,
+      body: event.bytes,
+      events: [event],
+    })
   }
 
   image(random: Random): { readonly imageId: string; readonly sending: Sending } {
     const { imageId, bytes } = picture(random)
     this.images.set(imageId, bytes)
-    return { imageId, sending: this.#remembered({ method: 'PUT', path: `/v1/images/${imageId}`, contentType: 'image/png', body: bytes, events: [] }) }
+    return {
+      imageId,
+      sending: this.#remembered({
+        method: 'PUT',
+        path: `/v1/images/${imageId}`,
+        contentType: 'image/png',
+        body: bytes,
+        events: [],
+      }),
+    }
   }
 
   #remembered(made: Omit<Sending, 'attempts' | 'acks'>): Sending {
@@ -87,7 +112,12 @@ export class Traffic {
     sending.attempts += 1
     try {
       const { method, path, contentType, body } = sending
-      const answer = await fetch(`${this.#options.url}${path}`, { method, headers: { 'content-type': contentType }, body: new Uint8Array(body), signal: AbortSignal.timeout(ATTEMPT_MS) })
+      const answer = await fetch(`${this.#options.url}${path}`, {
+        method,
+        headers: { 'content-type': contentType },
+        body: new Uint8Array(body),
+        signal: AbortSignal.timeout(ATTEMPT_MS),
+      })
       const text = await answer.text()
       if (answer.ok) {
         if (answer.status === 207) this.refused.push(`207: ${text.slice(0, 300)}`)
@@ -151,7 +181,8 @@ export class Traffic {
   /** One event a request. */
   async #singles(random: Random, enough: AbortSignal, giveUp: AbortSignal): Promise<void> {
     while (!enough.aborted) {
-      for (const event of this.rollout(random).events) await this.#sendSometimesTwice(this.single(event), random, giveUp)
+      for (const event of this.rollout(random).events)
+        await this.#sendSometimesTwice(this.single(event), random, giveUp)
     }
   }
 
