@@ -1,6 +1,6 @@
 /** Whether files that are written without fsync can be trusted: only if the machine ran on, or they were closed well. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 interface Mark {
   readonly boot_id: string
@@ -41,14 +41,33 @@ function readMark(folder: string): Mark | undefined {
   }
 }
 
-/** Makes everything in a folder durable, file by file. */
-function fsyncTree(folder: string): void {
+/** Every file below a folder. */
+function* filesBelow(folder: string): Generator<string> {
+  if (!existsSync(folder)) return
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) fsyncTree(path)
-    else if (entry.isFile()) fsyncPath(path)
+    if (entry.isDirectory()) yield* filesBelow(path)
+    else if (entry.isFile()) yield path
   }
-  fsyncPath(folder)
+}
+
+/** When a file was last written, in nanoseconds; compared for equality only, so that a clock that jumps does not matter. */
+const writtenAt = (path: string): bigint => statSync(path, { bigint: true }).mtimeNs
+
+/** The files that are durable as they are, with the time of their last write: those of a folder that was closed well. */
+function durableFiles(folder: string, closedWell: boolean): Map<string, bigint> {
+  return new Map(closedWell ? [...filesBelow(folder)].map((path) => [path, writtenAt(path)] as const) : [])
+}
+
+/** Makes everything in a folder durable that is not yet. A database has some thousand files and a session writes few. */
+function fsyncTree(folder: string, durable: ReadonlyMap<string, bigint>): void {
+  const folders = new Set<string>([folder])
+  for (const path of filesBelow(folder)) {
+    if (durable.get(path) === writtenAt(path)) continue
+    fsyncPath(path)
+    folders.add(dirname(path))
+  }
+  for (const path of folders) fsyncPath(path)
 }
 
 /** What was found when a folder was opened. */
@@ -71,11 +90,12 @@ export function openUnsynced(folder: string, files: string, boot = bootId()): Op
     doubt = 'the machine went down while the store was open'
     rmSync(join(folder, files), { recursive: true, force: true })
   }
+  const durable = durableFiles(join(folder, files), mark?.closed_well === true)
   writeMark(folder, { boot_id: boot ?? 'unknown', closed_well: false })
   return {
     doubt,
     closeWell: () => {
-      fsyncTree(join(folder, files))
+      fsyncTree(join(folder, files), durable)
       writeMark(folder, { boot_id: boot ?? 'unknown', closed_well: true })
     },
   }
