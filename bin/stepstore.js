@@ -19,7 +19,9 @@ if (executable === undefined) {
   process.exit(69)
 }
 
-const child = spawn(executable, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+// kafkajs sets timers to times that are over, of which Node warns with each.
+const quiet = '--disable-warning=TimeoutNegativeWarning'
+const child = spawn(executable, [quiet, main, ...process.argv.slice(2)], { stdio: 'inherit' })
 
 // A terminal sends SIGINT to the whole group, so the child has it already; it must not end us first.
 process.on('SIGINT', () => {})

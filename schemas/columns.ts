@@ -33,7 +33,10 @@ export const flag = make('boolean')
 export const json = make('json')
 
 /** The same column, but it may be null. */
-export const nullable = <Type extends SqlType>(column: Column<Type>): Column<Type, true> => ({ ...column, nullable: true })
+export const nullable = <Type extends SqlType>(column: Column<Type>): Column<Type, true> => ({
+  ...column,
+  nullable: true,
+})
 
 /** A store table. */
 export interface Table {
@@ -45,7 +48,10 @@ export interface Table {
 
 /** The row of a table definition. */
 export type RowOf<Definition extends Table> = {
-  -readonly [Name in keyof Definition['columns']]: Definition['columns'][Name] extends Column<infer Type, infer Nullable>
+  -readonly [Name in keyof Definition['columns']]: Definition['columns'][Name] extends Column<
+    infer Type,
+    infer Nullable
+  >
     ? Nullable extends true
       ? Values[Type] | null
       : Values[Type]

@@ -10,7 +10,8 @@ export const ID_BYTES_MAX = 256
 const ID_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f]{1,256}$'
 
 /** An identifier chosen by a producer: 1 to 256 bytes of UTF-8 without control characters. */
-export const id = (description: string) => Type.String({ description, pattern: ID_PATTERN, 'x-bytes-max': ID_BYTES_MAX })
+export const id = (description: string) =>
+  Type.String({ description, pattern: ID_PATTERN, 'x-bytes-max': ID_BYTES_MAX })
 
 /** The lowercase hex SHA-256 of some bytes, such as an image. */
 export const sha256 = (description: string) => Type.String({ description, pattern: '^[0-9a-f]{64}$' })
@@ -23,7 +24,8 @@ export const integer = (description: string, minimum = 0) =>
 export const text = (description: string) => Type.String({ description })
 
 /** A finite number. JSON has no other kind; 1e400 is refused. */
-export const real = (description: string) => Type.Number({ description, minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE })
+export const real = (description: string) =>
+  Type.Number({ description, minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE })
 
 /** A number that may also be one of the strings "NaN", "Infinity", "-Infinity", since JSON has no word for them. */
 export const anyReal = (description: string) =>

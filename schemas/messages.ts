@@ -6,7 +6,9 @@ import { flag, id, integer, json, list, maybe, object, oneOf, sha256, text } fro
 export const Message = object(
   {
     role: text('Who speaks: system, user, assistant, tool, or function (the InternVL chat template).'),
-    content: maybe(json('Text, or a list of parts such as {"type":"text","text":…} and {"type":"image","image_id":…}.')),
+    content: maybe(
+      json('Text, or a list of parts such as {"type":"text","text":…} and {"type":"image","image_id":…}.'),
+    ),
     tool_calls: maybe(json('The calls that an assistant message makes, as they were sent.')),
     tool_call_id: maybe(text('The call that a tool message answers.')),
     name: maybe(text('The tool that answers.')),
@@ -58,7 +60,10 @@ export type ToolCall = Type.Static<typeof ToolCall>
 export const Tool = json('A tool schema, for instance {"type":"function","function":{"name":…,"parameters":{…}}}.')
 
 /** Images referred to by a step. */
-export const ImageRefs = list(sha256('An image, by the SHA-256 of its bytes.'), 'Images that this step produced or was shown.')
+export const ImageRefs = list(
+  sha256('An image, by the SHA-256 of its bytes.'),
+  'Images that this step produced or was shown.',
+)
 
 /** The id of a trajectory, used by six events. */
 export const trajectoryId = () => id('The trajectory: one rollout of one item by one policy version.')

@@ -33,9 +33,7 @@ export interface Config {
   readonly url: string
   /** What every request must bear, where set. */
   readonly key: string | undefined
-  readonly log:
-    | { readonly kind: 'lmdb'; readonly folder: string }
-    | { readonly kind: 'kafka'; readonly url: string }
+  readonly log: { readonly kind: 'lmdb'; readonly folder: string } | { readonly kind: 'kafka'; readonly url: string }
   readonly store:
     | { readonly kind: 'pglite'; readonly folder: string }
     | { readonly kind: 'postgres'; readonly url: string }

@@ -21,7 +21,9 @@ export function jsonLogger(options: {
 }): Logger {
   return (level, what, fields = {}) => {
     if (ORDER[level] < ORDER[options.level]) return
-    options.write(`${JSON.stringify({ at: options.now().toISOString(), level, program: options.program, what, ...fields })}\n`)
+    options.write(
+      `${JSON.stringify({ at: options.now().toISOString(), level, program: options.program, what, ...fields })}\n`,
+    )
   }
 }
 

@@ -38,7 +38,8 @@ export function formatPosition(log: string, offsets: Offsets): string {
 export function parsePosition(text: string): Position {
   if (PLAIN.test(text)) return { log: undefined, offsets: parseOffsets(text) }
   const [version, log, offsets, ...rest] = Buffer.from(text, 'base64url').toString('utf8').split('.')
-  if (version !== '1' || log === undefined || offsets === undefined || rest.length > 0 || !LOG_ID.test(log)) throw badPosition(text)
+  if (version !== '1' || log === undefined || offsets === undefined || rest.length > 0 || !LOG_ID.test(log))
+    throw badPosition(text)
   return { log, offsets: parseOffsets(offsets) }
 }
 

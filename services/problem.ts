@@ -35,7 +35,9 @@ export class Problem extends Error {
 
 /** Any thrown value as a problem. What is not ours becomes `internal`, and its text stays with operators. */
 export function asProblem(thrown: unknown): Problem {
-  return thrown instanceof Problem ? thrown : new Problem('internal', 'something failed inside Stepstore', { cause: thrown })
+  return thrown instanceof Problem
+    ? thrown
+    : new Problem('internal', 'something failed inside Stepstore', { cause: thrown })
 }
 
 /** The RFC 9457 body of a problem. */

@@ -30,7 +30,10 @@ export interface EventDefinition<Schema extends TObject = TObject> {
   readonly examples: readonly Data[]
 }
 
-type Options<Schema extends TObject> = Pick<EventDefinition<Schema>, 'type' | 'meaning' | 'data' | 'key' | 'partitionBy' | 'examples'> &
+type Options<Schema extends TObject> = Pick<
+  EventDefinition<Schema>,
+  'type' | 'meaning' | 'data' | 'key' | 'partitionBy' | 'examples'
+> &
   Partial<Pick<EventDefinition<Schema>, 'version' | 'defaults' | 'uncompared' | 'mayAdd' | 'internal'>>
 
 /** Defines an event type. Version 1, nothing defaulted and everything compared unless said otherwise. */

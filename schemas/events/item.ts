@@ -25,7 +25,14 @@ export const ItemRegistered = defineEvent({
     '',
   ),
   examples: [
-    { item_id: 'chartqa/train/17', dataset: 'ChartQA', family: 'Chart Understanding', split: 'train', question: 'Which bar is tallest?', answer: ['Kenya'] },
+    {
+      item_id: 'chartqa/train/17',
+      dataset: 'ChartQA',
+      family: 'Chart Understanding',
+      split: 'train',
+      question: 'Which bar is tallest?',
+      answer: ['Kenya'],
+    },
   ],
 })
 
@@ -50,12 +57,15 @@ export const ImageRegistered = defineEvent({
     },
     '',
   ),
-  examples: [{ image_id: 'a'.repeat(64), media_type: 'image/png', width: 448, height: 448, bytes: 20480, role: 'question' }],
+  examples: [
+    { image_id: 'a'.repeat(64), media_type: 'image/png', width: 448, height: 448, bytes: 20480, role: 'question' },
+  ],
 })
 
 export const ImageStored = defineEvent({
   type: 'image.stored',
-  meaning: 'The bytes of an image are durable. Written by Stepstore when an image is put, so that what is missing is a fact of the log.',
+  meaning:
+    'The bytes of an image are durable. Written by Stepstore when an image is put, so that what is missing is a fact of the log.',
   key: ['image_id'],
   partitionBy: 'image_id',
   internal: true,

@@ -25,7 +25,9 @@ export const RunStarted = defineEvent({
       algo_config: maybe(json('Settings of the algorithm.')),
       reward_version: maybe(id('The reward version that reads use unless they name another.')),
       reward_config: maybe(json('Settings of the reward.')),
-      correct_threshold: maybe(real('A trajectory without answer_match counts as correct from this reward on. Default 1.')),
+      correct_threshold: maybe(
+        real('A trajectory without answer_match counts as correct from this reward on. Default 1.'),
+      ),
       tool_set: maybe(list(text('A tool.'), 'The tools that were offered.')),
       dataset_mix: maybe(json('Weights by data set.')),
       curriculum: maybe(json('Settings of the curriculum.')),
@@ -41,7 +43,15 @@ export const RunStarted = defineEvent({
     '',
   ),
   examples: [
-    { run_id: 'grpo-8b-2026-11', kind: 'rl', algorithm: 'grpo', base_model: 'InternVL3-8B', reward_version: 'vista-1', group_size: 8, max_turns: 3 },
+    {
+      run_id: 'grpo-8b-2026-11',
+      kind: 'rl',
+      algorithm: 'grpo',
+      base_model: 'InternVL3-8B',
+      reward_version: 'vista-1',
+      group_size: 8,
+      max_turns: 3,
+    },
   ],
 })
 

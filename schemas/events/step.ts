@@ -16,7 +16,10 @@ export const StepRecorded = defineEvent({
       trajectory_id: trajectoryId(),
       step_index: integer('The place of the step, dense from 0.'),
       run_id: id('The run.'),
-      action_kind: oneOf(ACTION_KINDS, 'What the policy did: called a tool, answered, spoke to a user, or nothing valid.'),
+      action_kind: oneOf(
+        ACTION_KINDS,
+        'What the policy did: called a tool, answered, spoke to a user, or nothing valid.',
+      ),
       raw_output: maybe(text('What the policy wrote, whole.')),
       think_text: maybe(text('The thought in it.')),
       answer_text: maybe(text('The answer in it.')),

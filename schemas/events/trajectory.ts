@@ -1,6 +1,20 @@
 /** Events about a trajectory as a whole. */
 import Type from 'typebox'
-import { anyReal, flag, id, instant, integer, json, list, maybe, object, oneOf, real, sha256, text } from '#schemas/fields.ts'
+import {
+  anyReal,
+  flag,
+  id,
+  instant,
+  integer,
+  json,
+  list,
+  maybe,
+  object,
+  oneOf,
+  real,
+  sha256,
+  text,
+} from '#schemas/fields.ts'
 import { Message, Tool, trajectoryId } from '#schemas/messages.ts'
 import { defineEvent } from './define.ts'
 
@@ -36,13 +50,27 @@ export const TrajectoryStarted = defineEvent({
     '',
   ),
   examples: [
-    { trajectory_id: 'r1/t30/chartqa-17/0', run_id: 'r1', item_id: 'chartqa/train/17', policy_version: 3, group_id: 'r1/t30/chartqa-17', group_size: 8, rollout_index: 0, train_step: 30, prompt: [{ role: 'user', content: 'Which bar is tallest?' }] },
+    {
+      trajectory_id: 'r1/t30/chartqa-17/0',
+      run_id: 'r1',
+      item_id: 'chartqa/train/17',
+      policy_version: 3,
+      group_id: 'r1/t30/chartqa-17',
+      group_size: 8,
+      rollout_index: 0,
+      train_step: 30,
+      prompt: [{ role: 'user', content: 'Which bar is tallest?' }],
+    },
   ],
 })
 
 /** What a reward is made of, wherever it is sent. */
 const rewardFields = {
-  parts: maybe(Type.Record(Type.String(), anyReal('A part of the reward.'), { description: 'The parts of the reward by name: rep, format, correct and any others.' })),
+  parts: maybe(
+    Type.Record(Type.String(), anyReal('A part of the reward.'), {
+      description: 'The parts of the reward by name: rep, format, correct and any others.',
+    }),
+  ),
   answer_match: maybe(flag('Whether the answer matches, apart from its form.')),
   format_ok: maybe(flag('Whether every turn kept to the grammar.')),
   format_violations: maybe(list(text('A code.'), 'What was wrong with the form.')),
@@ -58,7 +86,9 @@ export const TrajectoryFinished = defineEvent({
     {
       trajectory_id: trajectoryId(),
       status: oneOf(STATUSES, 'How it ended.'),
-      end_reason: id('answer, max_turns, max_tokens, time_limit, tool_failure, error, user_stop, env_done or another word.'),
+      end_reason: id(
+        'answer, max_turns, max_tokens, time_limit, tool_failure, error, user_stop, env_done or another word.',
+      ),
       n_steps: integer('How many steps it had.'),
       run_id: maybe(id('The run.')),
       reward: maybe(anyReal('The reward.')),
@@ -81,7 +111,16 @@ export const TrajectoryFinished = defineEvent({
     '',
   ),
   examples: [
-    { trajectory_id: 'r1/t30/chartqa-17/0', status: 'completed', end_reason: 'answer', n_steps: 2, reward: 2, parts: { rep: 0, format: 1, correct: 1 }, answer_match: true, format_ok: true },
+    {
+      trajectory_id: 'r1/t30/chartqa-17/0',
+      status: 'completed',
+      end_reason: 'answer',
+      n_steps: 2,
+      reward: 2,
+      parts: { rep: 0, format: 1, correct: 1 },
+      answer_match: true,
+      format_ok: true,
+    },
   ],
 })
 
@@ -101,7 +140,9 @@ export const TrajectoryScored = defineEvent({
     },
     '',
   ),
-  examples: [{ trajectory_id: 'r1/t30/chartqa-17/0', reward_version: 'dense', reward: 1, parts: { format: 1, correct: 1 } }],
+  examples: [
+    { trajectory_id: 'r1/t30/chartqa-17/0', reward_version: 'dense', reward: 1, parts: { format: 1, correct: 1 } },
+  ],
 })
 
 export const TrajectoryTrained = defineEvent({
@@ -123,7 +164,16 @@ export const TrajectoryTrained = defineEvent({
     },
     '',
   ),
-  examples: [{ trajectory_id: 'r1/t30/chartqa-17/0', train_step: 31, run_id: 'r1', policy_version: 4, kept: true, advantage: 1.2 }],
+  examples: [
+    {
+      trajectory_id: 'r1/t30/chartqa-17/0',
+      train_step: 31,
+      run_id: 'r1',
+      policy_version: 4,
+      kept: true,
+      advantage: 1.2,
+    },
+  ],
 })
 
 export const TrajectoryAnnotated = defineEvent({
@@ -150,5 +200,14 @@ export const TrajectoryAnnotated = defineEvent({
     },
     '',
   ),
-  examples: [{ annotation_id: 'a1', trajectory_id: 'r1/t30/chartqa-17/0', codes: ['E4'], annotator: 'mia', method: 'human', step_index: 0 }],
+  examples: [
+    {
+      annotation_id: 'a1',
+      trajectory_id: 'r1/t30/chartqa-17/0',
+      codes: ['E4'],
+      annotator: 'mia',
+      method: 'human',
+      step_index: 0,
+    },
+  ],
 })

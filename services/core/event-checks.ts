@@ -15,7 +15,10 @@ export interface Fault {
 }
 
 interface Checks {
-  readonly check: { Check(value: unknown): boolean; Errors(value: unknown): readonly { keyword: string; instancePath: string; message: string; params: object }[] }
+  readonly check: {
+    Check(value: unknown): boolean
+    Errors(value: unknown): readonly { keyword: string; instancePath: string; message: string; params: object }[]
+  }
   /** Fields bounded in bytes, with the bound. */
   readonly bounded: readonly (readonly [string, number])[]
   /** Fields that hold instants. */
@@ -33,24 +36,45 @@ function compile(schema: TSchema & { properties: Record<string, TSchema> }): Che
   const fields = Object.entries(schema.properties).map(([name, field]) => [name, inner(field)] as const)
   return {
     check: Compile(schema) as unknown as Checks['check'],
-    bounded: fields.flatMap(([name, field]) => (typeof field['x-bytes-max'] === 'number' ? [[name, field['x-bytes-max']] as const] : [])),
+    bounded: fields.flatMap(([name, field]) =>
+      typeof field['x-bytes-max'] === 'number' ? [[name, field['x-bytes-max']] as const] : [],
+    ),
     instants: fields.flatMap(([name, field]) => (field['x-instant'] === true ? [name] : [])),
   }
 }
 
 const envelopeChecks = compile(Envelope)
-const dataChecks = Object.fromEntries(EVENT_TYPES.map((type) => [type, compile(EVENTS[type].data)])) as Record<EventType, Checks>
+const dataChecks = Object.fromEntries(EVENT_TYPES.map((type) => [type, compile(EVENTS[type].data)])) as Record<
+  EventType,
+  Checks
+>
 
 /** The error that tells most: not "must match anyOf", not "must be null". */
 function clearest(checks: Checks, value: unknown, at: string): Fault {
   const errors = checks.check.Errors(value)
-  const telling = errors.find((error) => error.keyword !== 'anyOf' && !(error.keyword === 'type' && error.message.includes('null'))) ?? errors[0]
+  const telling =
+    errors.find(
+      (error) => error.keyword !== 'anyOf' && !(error.keyword === 'type' && error.message.includes('null')),
+    ) ?? errors[0]
   const pointer = `${at}${telling?.instancePath ?? ''}`
   const missing = (telling?.params as { requiredProperties?: string[] } | undefined)?.requiredProperties
   if (missing !== undefined && missing.length > 0) {
-    return { code: 'missing_field', message: `${pointer === '' ? 'the event' : pointer} lacks ${missing.join(', ')}`, pointer, hint: `add ${missing.join(', ')}` }
+    return {
+      code: 'missing_field',
+      message: `${pointer === '' ? 'the event' : pointer} lacks ${missing.join(', ')}`,
+      pointer,
+      hint: `add ${missing.join(', ')}`,
+    }
   }
-  return { code: 'invalid', message: `${pointer === '' ? 'the event' : pointer} ${telling?.message ?? 'does not fit its definition'}`.slice(0, 400), pointer, hint: 'see /docs for the fields of each event type' }
+  return {
+    code: 'invalid',
+    message: `${pointer === '' ? 'the event' : pointer} ${telling?.message ?? 'does not fit its definition'}`.slice(
+      0,
+      400,
+    ),
+    pointer,
+    hint: 'see /docs for the fields of each event type',
+  }
 }
 
 function check(checks: Checks, fields: Record<string, unknown>, at: string): Fault | undefined {
@@ -58,13 +82,23 @@ function check(checks: Checks, fields: Record<string, unknown>, at: string): Fau
   for (const [name, bytesMax] of checks.bounded) {
     const value = fields[name]
     if (typeof value === 'string' && value.length * 3 > bytesMax && Buffer.byteLength(value) > bytesMax) {
-      return { code: 'invalid', message: `${at}/${name} has more than ${bytesMax} bytes`, pointer: `${at}/${name}`, hint: 'shorten the id' }
+      return {
+        code: 'invalid',
+        message: `${at}/${name} has more than ${bytesMax} bytes`,
+        pointer: `${at}/${name}`,
+        hint: 'shorten the id',
+      }
     }
   }
   for (const name of checks.instants) {
     const value = fields[name]
     if (typeof value === 'string' && normaliseInstant(value) === undefined) {
-      return { code: 'bad_time', message: `${at}/${name} is not an instant of the years 1 to 9999`, pointer: `${at}/${name}`, hint: 'send RFC 3339, such as 2026-11-23T03:00:00Z' }
+      return {
+        code: 'bad_time',
+        message: `${at}/${name} is not an instant of the years 1 to 9999`,
+        pointer: `${at}/${name}`,
+        hint: 'send RFC 3339, such as 2026-11-23T03:00:00Z',
+      }
     }
   }
   return undefined
@@ -79,7 +113,12 @@ export function checkEnvelope(value: unknown): Fault | undefined {
   const fault = check(envelopeChecks, envelope, '')
   if (fault !== undefined) return fault
   if (envelope['specversion'] !== '1.0') {
-    return { code: 'invalid', message: '/specversion must be "1.0"', pointer: '/specversion', hint: 'send CloudEvents 1.0' }
+    return {
+      code: 'invalid',
+      message: '/specversion must be "1.0"',
+      pointer: '/specversion',
+      hint: 'send CloudEvents 1.0',
+    }
   }
   return undefined
 }

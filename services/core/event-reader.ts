@@ -36,10 +36,30 @@ export interface Unreadable extends Fault {
 const unreadable = (fault: Fault): Unreadable => ({ readable: false, ...fault })
 
 const SHAPE_FAULTS: Record<ShapeFault, Fault> = {
-  too_deep: { code: 'too_deep', message: 'objects and lists are nested more than 64 deep', pointer: '', hint: 'send deep structures as JSON text' },
-  not_finite: { code: 'not_finite', message: 'a number is too large for a double', pointer: '', hint: 'send the strings "Infinity" or "NaN" where the field takes them' },
-  duplicate_key: { code: 'duplicate_key', message: 'an object has the same key twice', pointer: '', hint: 'send each key once' },
-  lone_surrogate: { code: 'lone_surrogate', message: 'a string holds half of a surrogate pair', pointer: '', hint: 'encode text as UTF-8' },
+  too_deep: {
+    code: 'too_deep',
+    message: 'objects and lists are nested more than 64 deep',
+    pointer: '',
+    hint: 'send deep structures as JSON text',
+  },
+  not_finite: {
+    code: 'not_finite',
+    message: 'a number is too large for a double',
+    pointer: '',
+    hint: 'send the strings "Infinity" or "NaN" where the field takes them',
+  },
+  duplicate_key: {
+    code: 'duplicate_key',
+    message: 'an object has the same key twice',
+    pointer: '',
+    hint: 'send each key once',
+  },
+  lone_surrogate: {
+    code: 'lone_surrogate',
+    message: 'a string holds half of a surrogate pair',
+    pointer: '',
+    hint: 'encode text as UTF-8',
+  },
 }
 
 function parse(text: string): { value: unknown } | Unreadable {
@@ -68,21 +88,45 @@ function fromHeaders(headers: Readonly<Record<string, string>>, data: unknown): 
 }
 
 const notYours = (type: EventType): Fault => ({
-  code: 'internal_type', message: `${type} is written by Stepstore itself`, pointer: '/type', hint: 'send the request that leads to it',
+  code: 'internal_type',
+  message: `${type} is written by Stepstore itself`,
+  pointer: '/type',
+  hint: 'send the request that leads to it',
 })
 
 /**
  * Reads the bytes of a record. With a `ce_specversion` header the bytes are the data of a binary-mode event, else they
  * are a structured one. Never throws: what cannot be read comes back as `Unreadable`.
  */
-export function readEvent(bytes: Uint8Array | null, headers: Readonly<Record<string, string>> = {}): ReadEvent | Unreadable {
+export function readEvent(
+  bytes: Uint8Array | null,
+  headers: Readonly<Record<string, string>> = {},
+): ReadEvent | Unreadable {
   const lost = bytes === null ? headers[FAULT_HEADER] : undefined
-  if (lost !== undefined) return unreadable({ code: 'undecodable', message: lost.slice(0, 300), pointer: '', hint: 'send the events again, as the codec of the batch makes them' })
-  if (bytes === null) return unreadable({ code: 'empty', message: 'the record has no value', pointer: '', hint: 'send an event' })
+  if (lost !== undefined)
+    return unreadable({
+      code: 'undecodable',
+      message: lost.slice(0, 300),
+      pointer: '',
+      hint: 'send the events again, as the codec of the batch makes them',
+    })
+  if (bytes === null)
+    return unreadable({ code: 'empty', message: 'the record has no value', pointer: '', hint: 'send an event' })
   if (bytes.length > EVENT_BYTES_MAX) {
-    return unreadable({ code: 'too_long', message: `the event has ${bytes.length} bytes, the most is ${EVENT_BYTES_MAX}`, pointer: '', hint: 'send images by hash and split what is long' })
+    return unreadable({
+      code: 'too_long',
+      message: `the event has ${bytes.length} bytes, the most is ${EVENT_BYTES_MAX}`,
+      pointer: '',
+      hint: 'send images by hash and split what is long',
+    })
   }
-  if (!isUtf8(bytes)) return unreadable({ code: 'invalid_utf8', message: 'the bytes are not UTF-8', pointer: '', hint: 'encode events as UTF-8' })
+  if (!isUtf8(bytes))
+    return unreadable({
+      code: 'invalid_utf8',
+      message: 'the bytes are not UTF-8',
+      pointer: '',
+      hint: 'encode events as UTF-8',
+    })
   const parsed = parse(decoder.decode(bytes))
   if ('readable' in parsed) return parsed
   const event = readParsed('ce_specversion' in headers ? fromHeaders(headers, parsed.value) : parsed.value)
@@ -121,22 +165,43 @@ function readParsed(value: unknown): ReadEvent | Unreadable {
   const type = envelope.type
   if (!isEventType(type)) {
     const near = nearest(type, EVENT_TYPES)
-    return unreadable({ code: 'unknown_type', message: `unknown event type ${JSON.stringify(type.slice(0, 80))}`, pointer: '/type', hint: near === undefined ? `known types: ${EVENT_TYPES.join(', ')}` : `did you mean ${near}?` })
+    return unreadable({
+      code: 'unknown_type',
+      message: `unknown event type ${JSON.stringify(type.slice(0, 80))}`,
+      pointer: '/type',
+      hint: near === undefined ? `known types: ${EVENT_TYPES.join(', ')}` : `did you mean ${near}?`,
+    })
   }
   const version = versionOf(envelope['dataschema'], type)
   if (version === undefined) {
-    return unreadable({ code: 'unknown_version', message: `no such version of ${type}: ${String(envelope['dataschema']).slice(0, 80)}`, pointer: '/dataschema', hint: `this server knows versions up to ${EVENTS[type].version}; upgrade it, then retry` })
+    return unreadable({
+      code: 'unknown_version',
+      message: `no such version of ${type}: ${String(envelope['dataschema']).slice(0, 80)}`,
+      pointer: '/dataschema',
+      hint: `this server knows versions up to ${EVENTS[type].version}; upgrade it, then retry`,
+    })
   }
   let time: string | undefined
   if (typeof envelope['time'] === 'string') {
     time = normaliseInstant(envelope['time'])
-    if (time === undefined) return unreadable({ code: 'bad_time', message: `not an instant of the years 1 to 9999: ${envelope['time'].slice(0, 40)}`, pointer: '/time', hint: 'send RFC 3339, such as 2026-11-23T03:00:00Z' })
+    if (time === undefined)
+      return unreadable({
+        code: 'bad_time',
+        message: `not an instant of the years 1 to 9999: ${envelope['time'].slice(0, 40)}`,
+        pointer: '/time',
+        hint: 'send RFC 3339, such as 2026-11-23T03:00:00Z',
+      })
   }
   const found = dataOf(envelope)
   if ('readable' in found) return found
   const raw = found.data
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-    return unreadable({ code: 'invalid', message: 'data must be an object', pointer: '/data', hint: `see the fields of ${type}` })
+    return unreadable({
+      code: 'invalid',
+      message: 'data must be an object',
+      pointer: '/data',
+      hint: `see the fields of ${type}`,
+    })
   }
   const data = withoutNulls(raw as Data)
   const fault = checkData(type, data)
@@ -144,10 +209,22 @@ function readParsed(value: unknown): ReadEvent | Unreadable {
   const partitionKey = String(data[EVENTS[type].partitionBy])
   if (typeof envelope['partitionkey'] === 'string' && envelope['partitionkey'] !== partitionKey) {
     // Events about one thing must meet in one partition, or a key that comes twice could not be noticed.
-    return unreadable({ code: 'wrong_partitionkey', message: `partitionkey is not data.${EVENTS[type].partitionBy}`, pointer: '/partitionkey', hint: `leave partitionkey out, or set it to data.${EVENTS[type].partitionBy}` })
+    return unreadable({
+      code: 'wrong_partitionkey',
+      message: `partitionkey is not data.${EVENTS[type].partitionBy}`,
+      pointer: '/partitionkey',
+      hint: `leave partitionkey out, or set it to data.${EVENTS[type].partitionBy}`,
+    })
   }
   return {
-    readable: true, type, version, id: envelope.id, source: envelope.source, time, partitionKey, data,
+    readable: true,
+    type,
+    version,
+    id: envelope.id,
+    source: envelope.source,
+    time,
+    partitionKey,
+    data,
     traceparent: typeof envelope['traceparent'] === 'string' ? envelope['traceparent'] : undefined,
   }
 }
@@ -164,9 +241,14 @@ export function readAgain(bytes: Uint8Array, headers: Readonly<Record<string, st
   if (typeof type !== 'string' || !isEventType(type) || 'readable' in found) throw new TypeError('not an event')
   const data = withoutNulls(found.data as Data)
   return {
-    readable: true, type, version: versionOf(dataschema, type) ?? 1, id: String(id), source: String(source),
+    readable: true,
+    type,
+    version: versionOf(dataschema, type) ?? 1,
+    id: String(id),
+    source: String(source),
     time: typeof time === 'string' ? normaliseInstant(time) : undefined,
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-    partitionKey: String(data[EVENTS[type].partitionBy]), data,
+    partitionKey: String(data[EVENTS[type].partitionBy]),
+    data,
   }
 }

@@ -22,7 +22,8 @@ export function imagesOf(data: Data): string[] {
   const found: string[] = [...((data['images'] ?? []) as string[])]
   for (const field of ['prompt', 'observation']) {
     const messages = data[field]
-    if (Array.isArray(messages)) for (const message of messages) found.push(...messageImages(message as { content?: unknown }))
+    if (Array.isArray(messages))
+      for (const message of messages) found.push(...messageImages(message as { content?: unknown }))
   }
   for (const call of (data['tool_calls'] ?? []) as ToolCall[]) found.push(...(call.output_image_ids ?? []))
   return found

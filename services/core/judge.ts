@@ -26,13 +26,36 @@ export function judge(record: RawRecord, partitionOf: (key: string) => number): 
   if (!event.readable) {
     const { code, message, pointer, hint } = event
     return {
-      readable: false, partition, offset, time: instantFromMs(record.appendedAtMs), id: recordHash(record), bytes: record.value?.length ?? 0, fault: { code, message, pointer, hint },
+      readable: false,
+      partition,
+      offset,
+      time: instantFromMs(record.appendedAtMs),
+      id: recordHash(record),
+      bytes: record.value?.length ?? 0,
+      fault: { code, message, pointer, hint },
     }
   }
   const time = event.time ?? instantFromMs(record.appendedAtMs)
   const key = naturalKey(event.type, event.data)
   if (partitionOf(event.partitionKey) !== partition) {
-    return { readable: 'elsewhere', partition, offset, time, naturalKey: key, data: event.data, partitionKey: event.partitionKey }
+    return {
+      readable: 'elsewhere',
+      partition,
+      offset,
+      time,
+      naturalKey: key,
+      data: event.data,
+      partitionKey: event.partitionKey,
+    }
   }
-  return { readable: true, partition, offset, time, type: event.type, naturalKey: key, contentHash: eventHash(event.type, event.data), data: event.data }
+  return {
+    readable: true,
+    partition,
+    offset,
+    time,
+    type: event.type,
+    naturalKey: key,
+    contentHash: eventHash(event.type, event.data),
+    data: event.data,
+  }
 }

@@ -20,6 +20,17 @@ export function ownEvent<Type extends OwnType & EventType>(
   envelope: { readonly id: string; readonly source: string; readonly time?: string },
 ): { readonly key: string; readonly headers: Readonly<Record<string, string>>; readonly value: Buffer } {
   const { partitionBy, version } = EVENTS[type]
-  const event = { specversion: '1.0', ...envelope, type, dataschema: `${DATASCHEMA_PREFIX}/${type}/${version}`, datacontenttype: 'application/json', data }
-  return { key: String((data as Record<string, unknown>)[partitionBy]), headers: { 'content-type': 'application/cloudevents+json', [OWN]: '1' }, value: Buffer.from(JSON.stringify(event)) }
+  const event = {
+    specversion: '1.0',
+    ...envelope,
+    type,
+    dataschema: `${DATASCHEMA_PREFIX}/${type}/${version}`,
+    datacontenttype: 'application/json',
+    data,
+  }
+  return {
+    key: String((data as Record<string, unknown>)[partitionBy]),
+    headers: { 'content-type': 'application/cloudevents+json', [OWN]: '1' },
+    value: Buffer.from(JSON.stringify(event)),
+  }
 }

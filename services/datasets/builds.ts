@@ -113,9 +113,12 @@ function recordsOf(blobs: Blobs) {
 
   /** Makes the manifest the one of its build, unless there is one already; gives the one that counts. */
   async function record(manifest: Manifest): Promise<Manifest> {
-    const { created } = await blobs.put(recordKey(manifest.build), Buffer.from(JSON.stringify(manifest)), { ifAbsent: true })
+    const { created } = await blobs.put(recordKey(manifest.build), Buffer.from(JSON.stringify(manifest)), {
+      ifAbsent: true,
+    })
     const first = created ? manifest : await find(manifest.build)
-    if (first === undefined) throw new Problem('corrupt', `the record of build ${manifest.build} is there and cannot be read`)
+    if (first === undefined)
+      throw new Problem('corrupt', `the record of build ${manifest.build} is there and cannot be read`)
     remember(manifests, manifest.build, first)
     return first
   }
@@ -173,7 +176,10 @@ export function builds(options: BuildsOptions): Builds {
   }
 
   return {
-    find, start, count, close,
+    find,
+    start,
+    count,
+    close,
     status: (id) => running.get(id)?.build ?? ended.get(id),
     cancel: (id) => {
       const entry = running.get(id)
@@ -184,14 +190,21 @@ export function builds(options: BuildsOptions): Builds {
 }
 
 /** Writes down in `build` how its work ends. */
-async function settled(work: Promise<Manifest>, build: Running['build'], signal: AbortSignal, logger: Logger): Promise<Manifest> {
+async function settled(
+  work: Promise<Manifest>,
+  build: Running['build'],
+  signal: AbortSignal,
+  logger: Logger,
+): Promise<Manifest> {
   try {
     const manifest = await work
     build.state = 'done'
     build.progress = 1
     return manifest
   } catch (error) {
-    const problem = signal.aborted ? new Problem('conflict', 'the build was cancelled', { hint: 'ask for the dataset again to start a new one' }) : asProblem(error)
+    const problem = signal.aborted
+      ? new Problem('conflict', 'the build was cancelled', { hint: 'ask for the dataset again to start a new one' })
+      : asProblem(error)
     build.state = signal.aborted ? 'cancelled' : 'failed'
     build.problem = problem
     if (!signal.aborted) logger('error', 'dataset build failed', { build: build.id, error: errorText(error) })
@@ -235,18 +248,41 @@ async function make(making: Making): Promise<Manifest> {
   const output = join(making.scratchDir, `${randomUUID()}.${request.format}`)
   try {
     const copied: CopyResult = await making.runCopy(
-      { prepare: compiled.prepare, counts: compiled.counts, write: { gather: compiled.gather, copy: compiled.copy(output) } },
+      {
+        prepare: compiled.prepare,
+        counts: compiled.counts,
+        write: { gather: compiled.gather, copy: compiled.copy(output) },
+      },
       { signal: making.signal, onProgress: making.onProgress },
     )
     const [sha256, { size: bytes }] = await Promise.all([fileHash(output), stat(output)])
     const object = `datasets/objects/${sha256.slice(0, 2)}/${sha256}.${request.format}`
     await blobs.put(object, { file: output }, { ifAbsent: true })
-    logger('info', 'dataset built', { build: buildKey(pinned), rows: copied.rows, bytes, duration_ms: clock() - started })
+    logger('info', 'dataset built', {
+      build: buildKey(pinned),
+      rows: copied.rows,
+      bytes,
+      duration_ms: clock() - started,
+    })
     return {
-      manifest_version: 1, build: buildKey(pinned), recipe: request.recipe, format: request.format, shape: request.shape, filter: canonicalQuery(request),
-      snapshot: snapshot.snapshot_id, snapshot_created_at: snapshot.created_at, log_id: snapshot.log_id, offsets: snapshot.cut,
-      counts: countsFrom(copied.counts, planned.prunedRows, request.limit), rows: copied.rows, bytes, sha256, object, engine: copied.engine,
-      lineage: { lake_files: planned.lakeFiles }, created_at: new Date(clock()).toISOString(),
+      manifest_version: 1,
+      build: buildKey(pinned),
+      recipe: request.recipe,
+      format: request.format,
+      shape: request.shape,
+      filter: canonicalQuery(request),
+      snapshot: snapshot.snapshot_id,
+      snapshot_created_at: snapshot.created_at,
+      log_id: snapshot.log_id,
+      offsets: snapshot.cut,
+      counts: countsFrom(copied.counts, planned.prunedRows, request.limit),
+      rows: copied.rows,
+      bytes,
+      sha256,
+      object,
+      engine: copied.engine,
+      lineage: { lake_files: planned.lakeFiles },
+      created_at: new Date(clock()).toISOString(),
     }
   } finally {
     await rm(output, { force: true })

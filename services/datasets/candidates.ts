@@ -15,12 +15,45 @@ import { unfinishedStatements } from './unfinished.ts'
 
 /** Columns of the lake's trajectories that are kept per candidate. */
 const NARROW = [
-  'run_id', 'trajectory_id', 'item_id', 'group_id', 'policy_version', 'train_step', 'status', 'end_reason', 'group_size', 'rollout_index',
-  'substep', 'actor_model', 'n_steps', 'n_steps_seen', 'step_index_max', 'n_tool_calls', 'n_invalid_tool_calls', 'prompt_tokens', 'response_tokens',
-  'obs_tokens', 'n_conflicts', 'image_ids', 'prediction_raw', 'prediction_norm', 'advantage', 'started_at', 'finished_at',
+  'run_id',
+  'trajectory_id',
+  'item_id',
+  'group_id',
+  'policy_version',
+  'train_step',
+  'status',
+  'end_reason',
+  'group_size',
+  'rollout_index',
+  'substep',
+  'actor_model',
+  'n_steps',
+  'n_steps_seen',
+  'step_index_max',
+  'n_tool_calls',
+  'n_invalid_tool_calls',
+  'prompt_tokens',
+  'response_tokens',
+  'obs_tokens',
+  'n_conflicts',
+  'image_ids',
+  'prediction_raw',
+  'prediction_norm',
+  'advantage',
+  'started_at',
+  'finished_at',
 ]
 /** Those that trajectory.started says. */
-const STARTED = new Set(['item_id', 'group_id', 'policy_version', 'train_step', 'group_size', 'rollout_index', 'substep', 'actor_model'])
+const STARTED = new Set([
+  'item_id',
+  'group_id',
+  'policy_version',
+  'train_step',
+  'group_size',
+  'rollout_index',
+  'substep',
+  'actor_model',
+])
 
 const TESTS: Record<Reason, string> = {
   unfinished: 't.unfinished',
@@ -48,10 +81,14 @@ function unfinishedSelect(): string {
 function leftOut({ conditions, include }: DatasetRequest): string {
   const filter = (name: FilterName) => {
     const condition = conditions[name]
-    return condition === undefined ? [] : [`WHEN NOT ${fits(FILTERS[name].sql, condition)} THEN ${sqlText(`filter:${name}`)}`]
+    return condition === undefined
+      ? []
+      : [`WHEN NOT ${fits(FILTERS[name].sql, condition)} THEN ${sqlText(`filter:${name}`)}`]
   }
   const known = (when: 'start' | 'outcome') => FILTER_NAMES.filter((name) => FILTERS[name].known === when)
-  const reasons = REASON_NAMES.filter((reason) => !include.includes(reason)).map((reason) => `WHEN ${TESTS[reason]} THEN ${sqlText(reason)}`)
+  const reasons = REASON_NAMES.filter((reason) => !include.includes(reason)).map(
+    (reason) => `WHEN ${TESTS[reason]} THEN ${sqlText(reason)}`,
+  )
   const cases = [...known('start').flatMap(filter), ...reasons, ...known('outcome').flatMap(filter)]
   return cases.length === 0 ? 'NULL::VARCHAR' : `CASE ${cases.join(' ')} END`
 }

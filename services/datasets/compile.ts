@@ -2,7 +2,15 @@
 import type { LakeTableName } from '#schemas/lake.ts'
 import { candidateStatements } from './candidates.ts'
 import { canHold, relation, type LakeFile, type LakeFiles } from './files.ts'
-import { PROMPT_IMAGES, PROMPT_LOSS_MASK, PROMPT_MESSAGES, STEP_COLUMNS, STEP_IMAGES, STEP_LOSS_MASK, STEP_MESSAGES } from './messages.ts'
+import {
+  PROMPT_IMAGES,
+  PROMPT_LOSS_MASK,
+  PROMPT_MESSAGES,
+  STEP_COLUMNS,
+  STEP_IMAGES,
+  STEP_LOSS_MASK,
+  STEP_MESSAGES,
+} from './messages.ts'
 import { KEY_COLUMNS, RECIPES, type FormatName } from './recipes.ts'
 import type { DatasetRequest } from './request.ts'
 import { sqlName, sqlText } from './sql.ts'
@@ -19,7 +27,15 @@ export interface Compiled {
 }
 
 /** The lake tables that datasets read. */
-export const TABLES_READ = ['trajectories', 'scores', 'runs', 'steps', 'items', 'images', 'events'] as const satisfies readonly LakeTableName[]
+export const TABLES_READ = [
+  'trajectories',
+  'scores',
+  'runs',
+  'steps',
+  'items',
+  'images',
+  'events',
+] as const satisfies readonly LakeTableName[]
 
 /** Tables whose files are left out by the run that is asked for. Every row of these has the run of its trajectory. */
 const PRUNED_BY_RUN: ReadonlySet<LakeTableName> = new Set(['trajectories', 'steps', 'runs'])
@@ -51,7 +67,9 @@ function list(columns: readonly string[], from: string): string {
 
 /** The wide columns of `sft`, gathered in parts so that memory does not grow with the dataset. */
 function sftGather(files: LakeFiles, parts: number): string[] {
-  const columns = Object.entries({ ...KEY_COLUMNS, ...RECIPES.sft.columns }).map(([name, type]) => `${sqlName(name)} ${type}`)
+  const columns = Object.entries({ ...KEY_COLUMNS, ...RECIPES.sft.columns }).map(
+    ([name, type]) => `${sqlName(name)} ${type}`,
+  )
   const prompts = `(SELECT trajectory_id, prompt, tools FROM ${relation('trajectories', files, ['trajectory_id', 'prompt', 'tools'])}
     UNION ALL SELECT trajectory_id, prompt, tools FROM unfinished_starts)`
   // How many parts there are is estimated from the files, so the last one takes what is beyond it.
@@ -75,7 +93,10 @@ function sftGather(files: LakeFiles, parts: number): string[] {
   ]
   const indexes = Array.from({ length: parts }, (_, index) => index)
   // A table for each part: the writer takes a table's row group (122,880 rows) at once, and rows here are whole conversations.
-  return [...indexes.flatMap(part), `CREATE TEMP VIEW rows AS ${indexes.map((index) => `SELECT * FROM rows_${index}`).join(' UNION ALL ')}`]
+  return [
+    ...indexes.flatMap(part),
+    `CREATE TEMP VIEW rows AS ${indexes.map((index) => `SELECT * FROM rows_${index}`).join(' UNION ALL ')}`,
+  ]
 }
 
 function trajectoriesGather(): string[] {
@@ -93,7 +114,8 @@ const MESSAGES_JSON = `to_json(list_transform(messages, lambda m: json_merge_pat
 function jsonColumn(name: string, type: string): string {
   const column = sqlName(name)
   if (type === 'DOUBLE') return `CASE WHEN isfinite(${column}) THEN ${column} END AS ${column}`
-  if (type === 'TIMESTAMPTZ') return `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%fZ') AS ${column}`
+  if (type === 'TIMESTAMPTZ')
+    return `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%fZ') AS ${column}`
   if (name === 'messages') return `${MESSAGES_JSON} AS messages`
   return column
 }
@@ -106,7 +128,9 @@ function copyStatement(format: FormatName, columns: Readonly<Record<string, stri
     case 'parquet':
       return `COPY (SELECT * FROM rows) TO ${sqlText(output)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`
     case 'jsonl':
-      return `COPY (SELECT ${Object.entries(columns).map(([name, type]) => jsonColumn(name, type)).join(', ')} FROM rows) TO ${sqlText(output)} (FORMAT json)`
+      return `COPY (SELECT ${Object.entries(columns)
+        .map(([name, type]) => jsonColumn(name, type))
+        .join(', ')} FROM rows) TO ${sqlText(output)} (FORMAT json)`
   }
 }
 
@@ -118,7 +142,10 @@ export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart 
   return {
     prepare: candidateStatements(request, files),
     counts: 'SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out',
-    gather: [keptStatement(request, stepsPerPart), ...(request.recipe === 'sft' ? sftGather(files, parts) : trajectoriesGather())],
+    gather: [
+      keptStatement(request, stepsPerPart),
+      ...(request.recipe === 'sft' ? sftGather(files, parts) : trajectoriesGather()),
+    ],
     copy: (output) => copyStatement(request.format, columns, output),
   }
 }

@@ -25,7 +25,11 @@ export interface DatasetsOptions {
   readonly blobs: Blobs
   readonly catalog: DatasetCatalog
   /** The first snapshot that includes the offsets, or undefined where none comes in time. */
-  readonly reach: (offsets: Offsets, timeoutMs: number, signal?: AbortSignal) => Promise<{ readonly snapshot_id: number } | undefined>
+  readonly reach: (
+    offsets: Offsets,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ) => Promise<{ readonly snapshot_id: number } | undefined>
   readonly runCopy: RunCopy
   readonly logger: Logger
   /** The time, in milliseconds since 1970. */
@@ -47,7 +51,11 @@ export interface Wanted {
 }
 
 /** A request with its snapshot. Where the snapshot itself is no longer kept, there is a manifest. */
-export type Pinned = PinnedRequest & ({ readonly manifest: Manifest; readonly snapshot: undefined } | { readonly manifest: undefined; readonly snapshot: DatasetSnapshot })
+export type Pinned = PinnedRequest &
+  (
+    | { readonly manifest: Manifest; readonly snapshot: undefined }
+    | { readonly manifest: undefined; readonly snapshot: DatasetSnapshot }
+  )
 
 export interface Datasets {
   /**
@@ -56,7 +64,11 @@ export interface Datasets {
    */
   pin(request: DatasetRequest, wanted: Wanted): Promise<Pinned>
   /** The manifest, or the build where it is not done in time. Throws what the build throws. */
-  ready(pinned: Pinned, waitMs: number, signal?: AbortSignal): Promise<{ readonly manifest: Manifest } | { readonly build: Build }>
+  ready(
+    pinned: Pinned,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly manifest: Manifest } | { readonly build: Build }>
   /** The counts alone. */
   counts(pinned: Pinned, signal: AbortSignal): Promise<Counts>
   manifest(build: string): Promise<Manifest | undefined>
@@ -69,13 +81,17 @@ function behind(detail: string): Problem {
   return new Problem('behind', detail, { hint: 'ask again later, or wait longer with wait=60', retryAfterSeconds: 1 })
 }
 
-async function newest({ catalog, reach }: DatasetsOptions, { after, waitMs, signal }: Wanted): Promise<DatasetSnapshot> {
+async function newest(
+  { catalog, reach }: DatasetsOptions,
+  { after, waitMs, signal }: Wanted,
+): Promise<DatasetSnapshot> {
   const now = await catalog.newest()
   if (now !== undefined && includes(parseOffsets(now.cut), after)) return now
   const reached = await reach(after, waitMs, signal)
   if (reached === undefined) throw behind(`the lake does not include ${formatOffsets(after) || 'anything'} yet`)
   const snapshot = await catalog.byId(reached.snapshot_id)
-  if (snapshot === undefined) throw new Problem('internal', `snapshot ${reached.snapshot_id} was reached and is not in the catalog`)
+  if (snapshot === undefined)
+    throw new Problem('internal', `snapshot ${reached.snapshot_id} was reached and is not in the catalog`)
   return snapshot
 }
 
@@ -84,12 +100,19 @@ async function named({ catalog }: DatasetsOptions, id: number, after: Offsets): 
   if (snapshot === undefined) {
     const oldest = await catalog.oldestId()
     if (oldest !== undefined && id < oldest && id > 0) {
-      throw new Problem('snapshot_expired', `snapshot ${id} is no longer kept; the oldest is ${oldest}`, { hint: 'leave out snapshot for the newest' })
+      throw new Problem('snapshot_expired', `snapshot ${id} is no longer kept; the oldest is ${oldest}`, {
+        hint: 'leave out snapshot for the newest',
+      })
     }
-    throw new Problem('not_found', `there is no snapshot ${id}`, { hint: '/v1/snapshots lists them; leave out snapshot for the newest' })
+    throw new Problem('not_found', `there is no snapshot ${id}`, {
+      hint: '/v1/snapshots lists them; leave out snapshot for the newest',
+    })
   }
   if (!includes(parseOffsets(snapshot.cut), after)) {
-    throw new Problem('invalid_parameter', `snapshot ${id} was taken before the position in after`, { hint: 'leave out one of snapshot and after', details: { parameter: 'after' } })
+    throw new Problem('invalid_parameter', `snapshot ${id} was taken before the position in after`, {
+      hint: 'leave out one of snapshot and after',
+      details: { parameter: 'after' },
+    })
   }
   return snapshot
 }

@@ -43,7 +43,9 @@ export function canHold(file: LakeFile, column: string, condition: Condition<Fil
   if (condition === undefined || condition.any.length === 0) return true
   const { min, max } = file.stats[column] ?? {}
   if (typeof min !== 'string' || typeof max !== 'string') return true
-  return condition.any.some((value) => typeof value !== 'string' || (byBytes(min, value) <= 0 && byBytes(value, max) <= 0))
+  return condition.any.some(
+    (value) => typeof value !== 'string' || (byBytes(min, value) <= 0 && byBytes(value, max) <= 0),
+  )
 }
 
 /** DuckDB orders text by its bytes, JavaScript by UTF-16 units; the two differ beyond U+FFFF. */

@@ -20,7 +20,12 @@ export interface Filter {
   readonly sql: string
 }
 
-const text = (known: Filter['known'], sql: string, description: string): Filter => ({ kind: 'text', known, sql, description })
+const text = (known: Filter['known'], sql: string, description: string): Filter => ({
+  kind: 'text',
+  known,
+  sql,
+  description,
+})
 
 /** In the order in which a trajectory is judged: the first condition that it fails is the one that counts it. */
 export const FILTERS = {

@@ -5,11 +5,14 @@ import { OPENAI_MESSAGE } from './recipes.ts'
 const callArguments = (value: string) =>
   `CASE WHEN ${value} IS NULL THEN '{}' WHEN starts_with(${value}, '"') AND json_valid(${value}) THEN CAST(${value} AS JSON) ->> '$' ELSE ${value} END`
 
-const call = (id: string, name: string, args: string) => `{id: ${id}, "type": 'function', "function": {"name": ${name}, arguments: ${callArguments(args)}}}`
+const call = (id: string, name: string, args: string) =>
+  `{id: ${id}, "type": 'function', "function": {"name": ${name}, arguments: ${callArguments(args)}}}`
 
 /** Calls that a prompt's message carries as JSON text, in OpenAI's form or flat. */
 const SENT_CALL = `'[{"id":"VARCHAR","name":"VARCHAR","arguments":"VARCHAR","function":{"name":"VARCHAR","arguments":"VARCHAR"}}]'`
-const sentCalls = (json: string) => `CASE WHEN json_valid(${json}) AND json_type(${json}) = 'ARRAY' AND json_array_length(${json}) > 0
+const sentCalls = (
+  json: string,
+) => `CASE WHEN json_valid(${json}) AND json_type(${json}) = 'ARRAY' AND json_array_length(${json}) > 0
   THEN list_transform(json_transform(${json}, ${SENT_CALL}), lambda c: ${call('c.id', 'coalesce(c."function"."name", c."name")', 'coalesce(c."function".arguments, c.arguments)')}) END`
 
 /** Messages of the lake as messages of the shape. */
@@ -27,7 +30,17 @@ const ACTION = `CAST({role: 'assistant', content: ${WRITTEN},
 const imagesOf = (list: string) => `flatten(list_transform(coalesce(${list}, []), lambda m: coalesce(m.images, [])))`
 
 /** The columns of `steps` that a step's part of the row is made of. */
-export const STEP_COLUMNS = ['trajectory_id', 'step_index', 'raw_output', 'content', 'think_text', 'answer_text', 'tool_calls', 'observation', 'images']
+export const STEP_COLUMNS = [
+  'trajectory_id',
+  'step_index',
+  'raw_output',
+  'content',
+  'think_text',
+  'answer_text',
+  'tool_calls',
+  'observation',
+  'images',
+]
 
 /** The messages of step `s`: what the policy did, then what it observed. */
 export const STEP_MESSAGES = `list_concat([${ACTION}], ${asSent('s.observation')})`

@@ -54,7 +54,10 @@ export function queue({ runningMax, waitingMax }: { readonly runningMax: number;
   return {
     add: (work, signal) => {
       if (running >= runningMax && waiting.length >= waitingMax) {
-        throw new Problem('too_many', `${waitingMax} datasets wait to be built already`, { hint: 'ask again when some of them are done', retryAfterSeconds: 10 })
+        throw new Problem('too_many', `${waitingMax} datasets wait to be built already`, {
+          hint: 'ask again when some of them are done',
+          retryAfterSeconds: 10,
+        })
       }
       return run(work, signal)
     },

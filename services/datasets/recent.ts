@@ -45,7 +45,11 @@ export function recentSnapshots(clock: () => number): RecentSnapshots {
     },
     answered: (path, snapshot) => {
       const before = byPath.get(path)
-      set(path, { snapshot, at: clock(), owed: before?.owed === true && before.snapshot.snapshot_id === snapshot.snapshot_id })
+      set(path, {
+        snapshot,
+        at: clock(),
+        owed: before?.owed === true && before.snapshot.snapshot_id === snapshot.snapshot_id,
+      })
     },
     owed: (path, snapshotId, isOwed) => {
       const current = byPath.get(path)

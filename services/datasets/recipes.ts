@@ -7,7 +7,10 @@ export interface Format {
 
 export const FORMATS = {
   parquet: { mediaType: 'application/vnd.apache.parquet', description: 'Apache Parquet, zstd.' },
-  jsonl: { mediaType: 'application/x-ndjson', description: 'One JSON object a line. Absent fields of a message are left out; NaN and infinities are null.' },
+  jsonl: {
+    mediaType: 'application/x-ndjson',
+    description: 'One JSON object a line. Absent fields of a message are left out; NaN and infinities are null.',
+  },
 } as const satisfies Record<string, Format>
 
 export type FormatName = keyof typeof FORMATS
@@ -27,8 +30,15 @@ export interface Recipe {
 
 /** The columns that rows of every recipe begin with. */
 export const KEY_COLUMNS = {
-  run_id: 'VARCHAR', trajectory_id: 'VARCHAR', item_id: 'VARCHAR', group_id: 'VARCHAR', policy_version: 'BIGINT',
-  train_step: 'BIGINT', reward: 'DOUBLE', correct: 'BOOLEAN', status: 'VARCHAR',
+  run_id: 'VARCHAR',
+  trajectory_id: 'VARCHAR',
+  item_id: 'VARCHAR',
+  group_id: 'VARCHAR',
+  policy_version: 'BIGINT',
+  train_step: 'BIGINT',
+  reward: 'DOUBLE',
+  correct: 'BOOLEAN',
+  status: 'VARCHAR',
 } as const
 
 /** A message of the shape `openai`. Arguments are JSON text, as in OpenAI's API. */
@@ -43,11 +53,29 @@ export const RECIPES = {
   trajectories: {
     description: 'One row a trajectory, without its messages.',
     columns: {
-      reward_version: 'VARCHAR', parts: 'VARCHAR', answer_match: 'BOOLEAN', format_ok: 'BOOLEAN', end_reason: 'VARCHAR',
-      dataset: 'VARCHAR', family: 'VARCHAR', split: 'VARCHAR', group_size: 'BIGINT', rollout_index: 'BIGINT', substep: 'BIGINT',
-      actor_model: 'VARCHAR', n_steps: 'BIGINT', n_tool_calls: 'BIGINT', n_invalid_tool_calls: 'BIGINT', prompt_tokens: 'BIGINT',
-      response_tokens: 'BIGINT', obs_tokens: 'BIGINT', prediction_raw: 'VARCHAR', prediction_norm: 'VARCHAR', advantage: 'DOUBLE',
-      started_at: 'TIMESTAMPTZ', finished_at: 'TIMESTAMPTZ',
+      reward_version: 'VARCHAR',
+      parts: 'VARCHAR',
+      answer_match: 'BOOLEAN',
+      format_ok: 'BOOLEAN',
+      end_reason: 'VARCHAR',
+      dataset: 'VARCHAR',
+      family: 'VARCHAR',
+      split: 'VARCHAR',
+      group_size: 'BIGINT',
+      rollout_index: 'BIGINT',
+      substep: 'BIGINT',
+      actor_model: 'VARCHAR',
+      n_steps: 'BIGINT',
+      n_tool_calls: 'BIGINT',
+      n_invalid_tool_calls: 'BIGINT',
+      prompt_tokens: 'BIGINT',
+      response_tokens: 'BIGINT',
+      obs_tokens: 'BIGINT',
+      prediction_raw: 'VARCHAR',
+      prediction_norm: 'VARCHAR',
+      advantage: 'DOUBLE',
+      started_at: 'TIMESTAMPTZ',
+      finished_at: 'TIMESTAMPTZ',
     },
   },
 } as const satisfies Record<string, Recipe>

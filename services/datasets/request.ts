@@ -2,7 +2,15 @@
 import { createHash } from 'node:crypto'
 import { nearest } from '#services/core/nearest.ts'
 import { Problem } from '#services/problem.ts'
-import { COMPARISONS, FILTER_NAMES, type Condition, type Conditions, type FilterName, type FilterValue, type Reason } from './filters.ts'
+import {
+  COMPARISONS,
+  FILTER_NAMES,
+  type Condition,
+  type Conditions,
+  type FilterName,
+  type FilterValue,
+  type Reason,
+} from './filters.ts'
 import { FORMAT_NAMES, RECIPE_NAMES, type FormatName, type RecipeName, type Shape } from './recipes.ts'
 
 /** A dataset, apart from the snapshot that it is taken of. */
@@ -41,28 +49,40 @@ export function datasetName(name: string, format: FormatName | undefined): { rec
   if (recipe === undefined) throw unknownName('recipe', recipeName, RECIPE_NAMES)
   if (dot < 0) {
     if (format !== undefined) return { recipe, format }
-    throw new Problem('invalid_parameter', `${recipe} needs a format`, { hint: `ask for ${recipe}.parquet, or add format=parquet`, details: { parameter: 'format' } })
+    throw new Problem('invalid_parameter', `${recipe} needs a format`, {
+      hint: `ask for ${recipe}.parquet, or add format=parquet`,
+      details: { parameter: 'format' },
+    })
   }
   const extension = FORMAT_NAMES.find((known) => known === name.slice(dot + 1))
   if (extension === undefined) throw unknownName('format', name.slice(dot + 1), FORMAT_NAMES)
   if (format !== undefined && format !== extension) {
-    throw new Problem('invalid_parameter', `format is ${format}, but the path ends in .${extension}`, { hint: 'leave out one of them', details: { parameter: 'format' } })
+    throw new Problem('invalid_parameter', `format is ${format}, but the path ends in .${extension}`, {
+      hint: 'leave out one of them',
+      details: { parameter: 'format' },
+    })
   }
   return { recipe, format: extension }
 }
 
 function unknownName(what: 'recipe' | 'format', given: string, known: readonly string[]): Problem {
   const near = nearest(given, known)
-  return new Problem('not_found', `there is no dataset ${what} ${JSON.stringify(given.slice(0, 80))}; there are ${known.join(', ')}`, {
-    hint: near === undefined ? 'GET /v1/datasets lists recipes, formats and filters' : `did you mean ${near}?`,
-  })
+  return new Problem(
+    'not_found',
+    `there is no dataset ${what} ${JSON.stringify(given.slice(0, 80))}; there are ${known.join(', ')}`,
+    {
+      hint: near === undefined ? 'GET /v1/datasets lists recipes, formats and filters' : `did you mean ${near}?`,
+    },
+  )
 }
 
 /** Throws `invalid_parameter` where a text could be no id. */
 function checkText(name: string, value: FilterValue): void {
   if (typeof value !== 'string') return
   if (value === '' || CONTROL.test(value) || Buffer.byteLength(value) > TEXT_BYTES_MAX) {
-    throw new Problem('invalid_parameter', `${name} is 1 to ${TEXT_BYTES_MAX} bytes without control characters`, { details: { parameter: name } })
+    throw new Problem('invalid_parameter', `${name} is 1 to ${TEXT_BYTES_MAX} bytes without control characters`, {
+      details: { parameter: name },
+    })
   }
 }
 
@@ -71,10 +91,16 @@ export function checkRequest(request: DatasetRequest): DatasetRequest {
   for (const name of FILTER_NAMES) for (const value of request.conditions[name]?.any ?? []) checkText(name, value)
   if (request.rewardVersion !== undefined) checkText('reward_version', request.rewardVersion)
   if (request.rewardVersion === '*') {
-    throw new Problem('invalid_parameter', 'a dataset has one row a trajectory, so it takes one reward version', { hint: 'name the version, or leave it out for that of the run', details: { parameter: 'reward_version' } })
+    throw new Problem('invalid_parameter', 'a dataset has one row a trajectory, so it takes one reward version', {
+      hint: 'name the version, or leave it out for that of the run',
+      details: { parameter: 'reward_version' },
+    })
   }
   if (request.seed !== undefined && request.limit === undefined) {
-    throw new Problem('invalid_parameter', 'seed says which rows a limit keeps', { hint: 'add limit=…', details: { parameter: 'seed' } })
+    throw new Problem('invalid_parameter', 'seed says which rows a limit keeps', {
+      hint: 'add limit=…',
+      details: { parameter: 'seed' },
+    })
   }
   return request
 }
@@ -96,7 +122,10 @@ function conditionPairs(name: FilterName, condition: Condition<FilterValue>): Pa
  * escapes on the way (fsspec, Hugging Face) change nothing, since the server looks at decoded values.
  */
 function escaped(text: string): string {
-  return encodeURIComponent(text).replaceAll(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }
 
 function byCodeUnits(left: string, right: string): number {
@@ -109,7 +138,8 @@ export function canonicalQuery(request: DatasetRequest, snapshotId?: number): st
     const condition = request.conditions[name]
     return condition === undefined ? [] : conditionPairs(name, condition)
   })
-  const optional = (name: string, value: string | number | undefined): Pair[] => (value === undefined ? [] : [[name, String(value)]])
+  const optional = (name: string, value: string | number | undefined): Pair[] =>
+    value === undefined ? [] : [[name, String(value)]]
   const pairs = [
     ...conditions,
     ...request.include.map((reason): Pair => ['include', reason]),

@@ -3,10 +3,20 @@ import { CORRECT_THRESHOLD, CORRECT_TOLERANCE, DEFAULT_REWARD_VERSION } from '#s
 import { relation, type LakeFiles } from './files.ts'
 import { sqlText } from './sql.ts'
 
-const COLUMNS = ['trajectory_id', 'reward_version', 'offset', 'reward', 'parts', 'r_correct', 'answer_match', 'format_ok']
+const COLUMNS = [
+  'trajectory_id',
+  'reward_version',
+  'offset',
+  'reward',
+  'parts',
+  'r_correct',
+  'answer_match',
+  'format_ok',
+]
 
 /** DuckDB takes NaN for greater than everything; here it reaches nothing. */
-const reaches = (value: string, threshold: string) => `(NOT isnan(${value}) AND ${value} >= ${threshold} - ${CORRECT_TOLERANCE}::DOUBLE)`
+const reaches = (value: string, threshold: string) =>
+  `(NOT isnan(${value}) AND ${value} >= ${threshold} - ${CORRECT_TOLERANCE}::DOUBLE)`
 
 /**
  * A query that gives (trajectory_id, reward_version, reward, parts, answer_match, format_ok, correct), at most one row

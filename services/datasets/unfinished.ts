@@ -12,7 +12,9 @@ const content = (message: string) => `CASE json_type(${message}, '$.content')
       WHEN (part ->> '$.type') LIKE '%image%' THEN '<image>' ELSE '' END), '')
   ELSE ${message} ->> '$.content' END`
 
-const images = (message: string) => `CASE WHEN json_type(${message}, '$.images') = 'ARRAY' THEN CAST(${message} -> '$.images' AS VARCHAR[])
+const images = (
+  message: string,
+) => `CASE WHEN json_type(${message}, '$.images') = 'ARRAY' THEN CAST(${message} -> '$.images' AS VARCHAR[])
   WHEN json_type(${message}, '$.content') = 'ARRAY' THEN list_filter(${message} ->> '$.content[*].image_id', lambda id: id IS NOT NULL) END`
 
 const PROMPT = `list_transform(CAST(CASE WHEN json_type(data, '$.prompt') = 'ARRAY' THEN data -> '$.prompt' END AS JSON[]), lambda m: {

@@ -47,7 +47,11 @@ function mediaTypeOf(bytes: Uint8Array): MediaType | undefined {
 }
 
 function storedRecord(imageId: string, mediaType: MediaType, bytes: number): NewRecord {
-  return ownEvent('image.stored', { image_id: imageId, media_type: mediaType, bytes }, { id: imageId, source: 'urn:stepstore:ingest' })
+  return ownEvent(
+    'image.stored',
+    { image_id: imageId, media_type: mediaType, bytes },
+    { id: imageId, source: 'urn:stepstore:ingest' },
+  )
 }
 
 async function headBytes(blobs: Blobs, key: string): Promise<Uint8Array> {

@@ -24,7 +24,13 @@ const CLOSE_MS_MAX = 5_000
 const RECORD_BYTES = 64
 
 /** What the brokers refuse because of the records themselves; to send them again is no use. */
-const REFUSED = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'])
+const REFUSED = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+])
 const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED', 'SASL_AUTHENTICATION_FAILED'])
 
 export interface AppenderOptions {
@@ -40,9 +46,12 @@ export interface AppenderOptions {
   readonly logger: Logger
   /** Why nothing may be appended any more, if so. */
   readonly broken: () => Problem | undefined
-  /** Told when a partition got records, and when its offsets do not fit what was seen before. */
+  /** Told when a partition got records. */
   readonly onAppend: (partition: number) => void
-  readonly onDoubt: () => void
+  /** Told before each append. */
+  readonly watch: () => void
+  /** Asked what is wrong where a partition gave out an offset again. */
+  readonly distrust: (partition: number, offset: number) => Promise<Problem>
 }
 
 /** Records of one append for one partition, small enough for one batch. */
@@ -70,7 +79,8 @@ interface Held {
 }
 
 const typeOf = (error: unknown): string => {
-  for (let inner = error; inner instanceof Error; inner = inner.cause) if ('type' in inner && typeof inner.type === 'string') return inner.type
+  for (let inner = error; inner instanceof Error; inner = inner.cause)
+    if ('type' in inner && typeof inner.type === 'string') return inner.type
   return ''
 }
 
@@ -94,6 +104,7 @@ export class KafkaAppender {
 
   async append(records: readonly NewRecord[]): Promise<Offsets> {
     if (this.#closed) throw new Problem('unavailable', 'the log is closing', { retryAfterSeconds: 1 })
+    this.#options.watch()
     const broken = this.#options.broken()
     if (broken !== undefined) throw broken
     let total = 0
@@ -106,7 +117,9 @@ export class KafkaAppender {
       const detail = `${this.#pendingBytes} bytes wait to be written, the most is ${this.#options.pendingBytesMax}`
       throw new Problem('too_many', detail, { hint: 'send the same again', retryAfterSeconds: 1 })
     }
-    const ends = await Promise.allSettled(this.#parts(records).map(async ([partition, end]) => [partition, await end] as const))
+    const ends = await Promise.allSettled(
+      this.#parts(records).map(async ([partition, end]) => [partition, await end] as const),
+    )
     const offsets = new Map<number, number>()
     for (const result of ends) {
       if (result.status === 'rejected') throw result.reason
@@ -195,7 +208,11 @@ export class KafkaAppender {
   async #store(partition: number, lane: Lane, batch: readonly Part[]): Promise<void> {
     let base: number
     try {
-      base = await this.#send(partition, lane, batch.flatMap(({ messages }) => messages))
+      base = await this.#send(
+        partition,
+        lane,
+        batch.flatMap(({ messages }) => messages),
+      )
     } catch (error) {
       if (!REFUSED.has(typeOf(error))) throw error
       const [alone, ...others] = batch
@@ -220,12 +237,16 @@ export class KafkaAppender {
       const held = this.#hold()
       try {
         await within(held.ready, SEND_MS_MAX)
-        const results = await within(held.producer.send({ topic: this.#options.topic, acks: -1, timeout: STORE_MS_MAX, messages }), SEND_MS_MAX)
-        return this.#checked(results, partition, lane)
+        const results = await within(
+          held.producer.send({ topic: this.#options.topic, acks: -1, timeout: STORE_MS_MAX, messages }),
+          SEND_MS_MAX,
+        )
+        return await this.#checked(results, partition, lane)
       } catch (error) {
         this.#retire(held)
         const type = typeOf(error)
-        if (error instanceof Problem || REFUSED.has(type) || FORBIDDEN.has(type) || performance.now() + pauseMs > until) throw error
+        if (error instanceof Problem || REFUSED.has(type) || FORBIDDEN.has(type) || performance.now() + pauseMs > until)
+          throw error
         this.#options.logger('warn', 'batch sent again', { partition, error: errorText(error) })
         await sleep(pauseMs)
       } finally {
@@ -236,27 +257,33 @@ export class KafkaAppender {
   }
 
   /** The first offset of a batch, where the answer says beyond doubt that it is stored. */
-  #checked(results: readonly kafkajs.RecordMetadata[], partition: number, lane: Lane): number {
+  async #checked(results: readonly kafkajs.RecordMetadata[], partition: number, lane: Lane): Promise<number> {
     const [result] = results
     const base = Number(result?.baseOffset)
-    if (results.length !== 1 || result?.partition !== partition || result.errorCode !== 0 || !Number.isSafeInteger(base) || base < 0) {
+    if (
+      results.length !== 1 ||
+      result?.partition !== partition ||
+      result.errorCode !== 0 ||
+      !Number.isSafeInteger(base) ||
+      base < 0
+    ) {
       throw new Error(`kafkajs gave no offset for partition ${partition}`)
     }
-    const broken = this.#options.broken()
+    const broken =
+      this.#options.broken() ?? (base < lane.end ? await this.#options.distrust(partition, base) : undefined)
     if (broken !== undefined) throw broken
-    if (base < lane.end) {
-      this.#options.onDoubt()
-      throw new Problem('unavailable', `partition ${partition} gave out offset ${base} again: it lost records, or the topic was made anew`, {
-        hint: 'restart every process; `npx stepstore verify` says what is missing',
-        retryAfterSeconds: 10,
-      })
-    }
     return base
   }
 
   #hold(): Held {
     if (this.#held === undefined) {
-      const producer = this.#options.kafka.producer({ allowAutoTopicCreation: false, createPartitioner: () => ({ message }) => message.partition ?? 0 })
+      const producer = this.#options.kafka.producer({
+        allowAutoTopicCreation: false,
+        createPartitioner:
+          () =>
+          ({ message }) =>
+            message.partition ?? 0,
+      })
       const ready = producer.connect()
       ready.catch(() => {})
       this.#held = { producer, ready, sends: 0, retired: false }
@@ -272,13 +299,24 @@ export class KafkaAppender {
 }
 
 function tooLarge(bytes: number, bytesMax: number): Problem {
-  return new Problem('too_large', `a record has ${bytes} bytes, and the topic takes ${bytesMax}`, { hint: 'set max.message.bytes of the topic to 8388608' })
+  return new Problem('too_large', `a record has ${bytes} bytes, and the topic takes ${bytesMax}`, {
+    hint: 'set max.message.bytes of the topic to 8388608',
+  })
 }
 
 function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   const type = typeOf(error)
-  if (REFUSED.has(type)) return new Problem('too_large', `the brokers refuse a batch (${type})`, { hint: 'set max.message.bytes of the topic to 8388608', cause: error })
-  if (FORBIDDEN.has(type)) return new Problem('unavailable', `the brokers refuse us (${type})`, { hint: 'give the user of LOG_URL the right to write the topic', retryAfterSeconds: 60, cause: error })
+  if (REFUSED.has(type))
+    return new Problem('too_large', `the brokers refuse a batch (${type})`, {
+      hint: 'set max.message.bytes of the topic to 8388608',
+      cause: error,
+    })
+  if (FORBIDDEN.has(type))
+    return new Problem('unavailable', `the brokers refuse us (${type})`, {
+      hint: 'give the user of LOG_URL the right to write the topic',
+      retryAfterSeconds: 60,
+      cause: error,
+    })
   return brokerProblem('the log cannot be written', error)
 }

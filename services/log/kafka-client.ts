@@ -21,13 +21,20 @@ const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 }
 const METADATA_MS_MAX = 30_000
 
 /** Lines of kafkajs as ours. It reports as an error whatever it tries again, so that is a warning here. */
-const logCreator = (logger: Logger) => () => (entry: { readonly namespace: string; readonly level: number; readonly log: { readonly message: string; readonly broker?: string } }) => {
-  logger(entry.level <= kafkajs.logLevel.WARN ? 'warn' : 'debug', 'kafka client', {
-    part: entry.namespace,
-    message: entry.log.message,
-    broker: entry.log.broker,
-  })
-}
+const logCreator =
+  (logger: Logger) =>
+  () =>
+  (entry: {
+    readonly namespace: string
+    readonly level: number
+    readonly log: { readonly message: string; readonly broker?: string }
+  }) => {
+    logger(entry.level <= kafkajs.logLevel.WARN ? 'warn' : 'debug', 'kafka client', {
+      part: entry.namespace,
+      message: entry.log.message,
+      broker: entry.log.broker,
+    })
+  }
 
 const settingsOf = (options: ClientOptions) => ({
   clientId: options.clientId,
@@ -40,7 +47,12 @@ const settingsOf = (options: ClientOptions) => ({
 
 /** A client for producers and for asking what a topic is set to. */
 export function kafkaClient(options: ClientOptions): kafkajs.Kafka {
-  return new kafkajs.Kafka({ ...settingsOf(options), requestTimeout: WRITE_MS_MAX, logLevel: kafkajs.logLevel.ERROR, logCreator: logCreator(options.logger) })
+  return new kafkajs.Kafka({
+    ...settingsOf(options),
+    requestTimeout: WRITE_MS_MAX,
+    logLevel: kafkajs.logLevel.ERROR,
+    logCreator: logCreator(options.logger),
+  })
 }
 
 /** Connections to every broker, found anew by each `refreshMetadata`. */

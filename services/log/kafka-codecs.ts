@@ -163,7 +163,10 @@ function lz4(bytes: Buffer, bytesMax: number): Buffer {
   }
 }
 
-const CODECS: readonly { readonly name: string; readonly undo: (bytes: Buffer, bytesMax: number) => Promise<Buffer> | Buffer }[] = [
+const CODECS: readonly {
+  readonly name: string
+  readonly undo: (bytes: Buffer, bytesMax: number) => Promise<Buffer> | Buffer
+}[] = [
   { name: 'none', undo: (bytes) => bytes },
   { name: 'gzip', undo: (bytes, maxOutputLength) => inflate(bytes, { maxOutputLength }) },
   { name: 'snappy', undo: snappy },

@@ -190,7 +190,8 @@ export class KafkaReader {
     for (const fetched of found) {
       const from = fetched.partition === partition ? offset : this.#tails.get(fetched.partition)?.next
       if (from === undefined) continue
-      if (fetched.partition === partition && fetched.errorCode === OUT_OF_RANGE) return this.#outOfRange(partition, offset)
+      if (fetched.partition === partition && fetched.errorCode === OUT_OF_RANGE)
+        return this.#outOfRange(partition, offset)
       if (fetched.errorCode !== 0) continue
       const place = this.#arrived(fetched, from)
       if (fetched.partition === partition) mine = place
@@ -206,7 +207,13 @@ export class KafkaReader {
       return undefined
     }
     this.#tails.delete(fetched.partition)
-    return { next: from, records: [], taken: 0, batches: fetched.batches.filter(({ next }) => next > from), behind: fetched.next }
+    return {
+      next: from,
+      records: [],
+      taken: 0,
+      batches: fetched.batches.filter(({ next }) => next > from),
+      behind: fetched.next,
+    }
   }
 
   /** Other partitions of the same leader whose readers wait at the end and are due. */
@@ -215,7 +222,8 @@ export class KafkaReader {
     const now = performance.now()
     for (const [other, { next, lookedMs }] of this.#tails) {
       const isHeld = this.#places.get(other)?.some((place) => place.next === next) === true
-      if (other !== partition && leaderOf(other) === leader && now - lookedMs >= TAIL_MS && !isHeld) due.push({ partition: other, offset: next, bytesMax: ALONG_BYTES })
+      if (other !== partition && leaderOf(other) === leader && now - lookedMs >= TAIL_MS && !isHeld)
+        due.push({ partition: other, offset: next, bytesMax: ALONG_BYTES })
     }
     return due
   }
@@ -224,9 +232,13 @@ export class KafkaReader {
   async #outOfRange(partition: number, offset: number): Promise<undefined> {
     const { start } = (await this.#topic.bounds())[partition] ?? { start: 0 }
     if (offset < start) {
-      throw new Problem('corrupt', `partition ${partition} of the topic begins at offset ${start}, and ${offset} is asked for: what lies between is gone`, {
-        hint: 'the topic kept its records for too short a time: raise retention.ms; `npx stepstore verify` says what the lake holds',
-      })
+      throw new Problem(
+        'corrupt',
+        `partition ${partition} of the topic begins at offset ${start}, and ${offset} is asked for: what lies between is gone`,
+        {
+          hint: 'the topic kept its records for too short a time: raise retention.ms; `npx stepstore verify` says what the lake holds',
+        },
+      )
     }
     this.#tails.set(partition, { next: offset, lookedMs: performance.now() })
     return undefined
@@ -234,7 +246,16 @@ export class KafkaReader {
 
   async #fetch(partition: number, offset: number, bytesMax: number): Promise<Fetched> {
     const found = await this.#topic.fetch(() => [{ partition, offset, bytesMax }])
-    return found.find((one) => one.partition === partition) ?? { partition, errorCode: 0, end: 0, batches: [], first: undefined, next: undefined }
+    return (
+      found.find((one) => one.partition === partition) ?? {
+        partition,
+        errorCode: 0,
+        end: 0,
+        batches: [],
+        first: undefined,
+        next: undefined,
+      }
+    )
   }
 
   #cached(partition: number, offset: number): LogRecord | undefined {

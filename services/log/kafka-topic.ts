@@ -3,7 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { errorText } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { brokerProblem, type ClientOptions, kafkaCluster, letGo, within } from './kafka-client.ts'
-import { type Fetched, fetchRequest, READ_COMMITTED, topicFacts, type TopicFacts, type Wanted, type WireCluster } from './kafka-wire.ts'
+import {
+  type Fetched,
+  fetchRequest,
+  READ_COMMITTED,
+  topicFacts,
+  type TopicFacts,
+  type Wanted,
+  type WireCluster,
+} from './kafka-wire.ts'
 import type { Bounds } from './log.ts'
 
 /** How long an operation is tried again while brokers come and go. */
@@ -41,7 +49,7 @@ export class KafkaTopic {
   readonly #options: ClientOptions
   #cluster: WireCluster | undefined
   #facts: TopicFacts = { errorCode: 0, id: undefined, leaders: [] }
-  #lookedMs = 0
+  #lookedMs = -LOOK_MS
   #looking: Promise<void> | undefined
   /** Why this topic must not be used any more, if so. */
   #broken: Problem | undefined
@@ -96,17 +104,34 @@ export class KafkaTopic {
       const bounds: Bounds[] = Array.from({ length: this.partitions }, () => ({ start: 0, end: 0 }))
       await Promise.all(
         [...byLeader].map(async ([nodeId, partitions]) => {
-          const [starts, ends] = await Promise.all([this.#offsets(cluster, nodeId, partitions, EARLIEST), this.#offsets(cluster, nodeId, partitions, LATEST)])
-          for (const partition of partitions) bounds[partition] = { start: starts.get(partition) ?? 0, end: ends.get(partition) ?? 0 }
+          const [starts, ends] = await Promise.all([
+            this.#offsets(cluster, nodeId, partitions, EARLIEST),
+            this.#offsets(cluster, nodeId, partitions, LATEST),
+          ])
+          for (const partition of partitions)
+            bounds[partition] = { start: starts.get(partition) ?? 0, end: ends.get(partition) ?? 0 }
         }),
       )
       return bounds
     })
   }
 
-  /** Looks at the topic soon, because something does not fit. */
-  doubt(): void {
-    this.#lookedMs = 0
+  /** Sees to it that the topic is looked at from time to time, for those who only append. Costs nothing most of the time. */
+  watch(): void {
+    if (performance.now() - this.#lookedMs > LOOK_MS) this.#lookOnce().catch(() => {})
+  }
+
+  /** A partition gave out offsets that it gave out before: the topic is another one, or it lost records. Says which. */
+  async distrust(partition: number, offset: number): Promise<Problem> {
+    await this.#lookOnce().catch(() => {})
+    if (this.#broken === undefined) {
+      const detail = `partition ${partition} of the topic ${this.#options.topic} gave out offset ${offset} again: it lost records that were acknowledged`
+      this.#broken = new Problem('corrupt', detail, {
+        hint: 'set unclean.leader.election.enable=false and min.insync.replicas=2; restart every process, and `npx stepstore verify` says what is missing',
+      })
+      this.#options.logger('error', 'log given up', { error: errorText(this.#broken) })
+    }
+    return this.#broken
   }
 
   async close(): Promise<void> {
@@ -116,11 +141,22 @@ export class KafkaTopic {
     if (cluster !== undefined) await within(cluster.disconnect(), PAUSE_MS_MAX).catch(() => {})
   }
 
-  async #offsets(cluster: WireCluster, nodeId: number, partitions: readonly number[], timestamp: number): Promise<Map<number, number>> {
+  async #offsets(
+    cluster: WireCluster,
+    nodeId: number,
+    partitions: readonly number[],
+    timestamp: number,
+  ): Promise<Map<number, number>> {
     const broker = await cluster.findBroker({ nodeId })
-    const topics = [{ topic: this.#options.topic, partitions: partitions.map((partition) => ({ partition, timestamp })) }]
+    const topics = [
+      { topic: this.#options.topic, partitions: partitions.map((partition) => ({ partition, timestamp })) },
+    ]
     const { responses } = await broker.listOffsets({ isolationLevel: READ_COMMITTED, topics })
-    return new Map(responses.flatMap((response) => response.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const)))
+    return new Map(
+      responses.flatMap((response) =>
+        response.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const),
+      ),
+    )
   }
 
   /** Does something, and again with fresh connections and a fresh look at the topic while that may help. */
@@ -132,9 +168,10 @@ export class KafkaTopic {
         return await within(this.#once(work), ANSWER_MS_MAX)
       } catch (error) {
         if (error instanceof Problem) throw error
-        if (this.#closed || performance.now() + pauseMs > until) throw (error instanceof Stale ? error.problem : undefined) ?? brokerProblem(what, error)
+        if (this.#closed || performance.now() + pauseMs > until)
+          throw (error instanceof Stale ? error.problem : undefined) ?? brokerProblem(what, error)
         this.#options.logger('debug', 'kafka read tried again', { error: errorText(error) })
-        this.doubt()
+        this.#lookedMs = -LOOK_MS
         if (!(error instanceof Stale)) this.#drop(before)
         await sleep(pauseMs)
       }
@@ -143,12 +180,15 @@ export class KafkaTopic {
 
   async #once<T>(work: (cluster: WireCluster) => Promise<T>): Promise<T> {
     if (this.#closed) throw new Problem('unavailable', 'the log is closing', { retryAfterSeconds: 1 })
-    if (performance.now() - this.#lookedMs > LOOK_MS || this.#cluster === undefined) {
-      this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
-      await this.#looking
-    }
+    if (performance.now() - this.#lookedMs > LOOK_MS || this.#cluster === undefined) await this.#lookOnce()
     if (this.#broken !== undefined) throw this.#broken
     return work(this.#cluster ?? this.#connect())
+  }
+
+  /** Looks at the topic, once for all who want it now. */
+  #lookOnce(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
+    return this.#looking
   }
 
   #connect(): WireCluster {
@@ -164,6 +204,7 @@ export class KafkaTopic {
   }
 
   async #look(): Promise<void> {
+    if (this.#closed) throw new Error('the log is closed')
     const cluster = this.#connect()
     try {
       await within(this.#read(cluster), ANSWER_MS_MAX)
@@ -178,9 +219,11 @@ export class KafkaTopic {
     await this.#findBrokers(cluster)
     const broker = await cluster.brokerPool.findConnectedBroker()
     const facts = await broker.connectionPool.send(topicFacts(this.#options.topic))
-    if (facts.errorCode === FORBIDDEN_TOPIC || facts.errorCode === FORBIDDEN_CLUSTER) throw this.#refused(facts.errorCode)
+    if (facts.errorCode === FORBIDDEN_TOPIC || facts.errorCode === FORBIDDEN_CLUSTER)
+      throw this.#refused(facts.errorCode)
     if (facts.errorCode === UNKNOWN_TOPIC) throw this.#missing()
-    if (facts.errorCode !== 0) throw new Stale(`the cluster answered with error ${facts.errorCode} when asked for the topic`)
+    if (facts.errorCode !== 0)
+      throw new Stale(`the cluster answered with error ${facts.errorCode} when asked for the topic`)
     this.#broken ??= this.#change(facts)
     this.#facts = { ...facts, id: this.#facts.id ?? facts.id }
     this.#lookedMs = performance.now()
@@ -205,7 +248,9 @@ export class KafkaTopic {
     const known = this.#facts
     let problem: Problem | undefined
     if (facts.id === undefined) {
-      problem = new Problem('unavailable', 'this cluster gives its topics no ids', { hint: 'use Kafka 2.8 or newer; 4.x is what is tested' })
+      problem = new Problem('unavailable', 'this cluster gives its topics no ids', {
+        hint: 'use Kafka 2.8 or newer; 4.x is what is tested',
+      })
     } else if (known.id !== undefined && known.id !== facts.id) {
       problem = new Problem('corrupt', `the topic ${topic} was deleted and made anew; it is another log now`, {
         hint: 'restart every process; `npx stepstore import` brings back what the lake holds',
@@ -236,8 +281,13 @@ export class KafkaTopic {
         retryAfterSeconds: 60,
       })
     }
-    if (code === 2) return new Problem('corrupt', `the brokers say that the topic ${topic} is damaged`, { hint: 'restore the partition from another replica' })
-    return new Problem('unavailable', `the brokers refuse to read the topic ${topic} (error ${code})`, { retryAfterSeconds: 10 })
+    if (code === 2)
+      return new Problem('corrupt', `the brokers say that the topic ${topic} is damaged`, {
+        hint: 'restore the partition from another replica',
+      })
+    return new Problem('unavailable', `the brokers refuse to read the topic ${topic} (error ${code})`, {
+      retryAfterSeconds: 10,
+    })
   }
 }
 

@@ -9,7 +9,11 @@ export interface KafkaPlace {
   /** host:port of the brokers to begin with. */
   readonly brokers: readonly string[]
   readonly topic: string
-  readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: string
+  }
   /** TLS, with the certificates of an authority of one's own where there is one. */
   readonly ssl?: true | { readonly ca: readonly string[] }
 }
@@ -25,18 +29,23 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw wrong('the user or the password has a % that begins no escape', 'write % as %25, @ as %40, / as %2F and : as %3A')
+    throw wrong(
+      'the user or the password has a % that begins no escape',
+      'write % as %25, @ as %40, / as %2F and : as %3A',
+    )
   }
 }
 
 function mechanismOf(text: string): Mechanism {
   const found = MECHANISMS.find((known) => known === text.toLowerCase())
-  if (found === undefined) throw wrong(`the mechanism ${text.slice(0, 40)} is unknown`, `use mechanism=${MECHANISMS.join(', ')}`)
+  if (found === undefined)
+    throw wrong(`the mechanism ${text.slice(0, 40)} is unknown`, `use mechanism=${MECHANISMS.join(', ')}`)
   return found
 }
 
 function sslOf(tls: string | null, ca: string | null): Pick<KafkaPlace, 'ssl'> {
-  if (tls !== null && tls !== 'true' && tls !== 'false') throw wrong(`tls=${tls.slice(0, 40)}`, 'use tls=true or tls=false')
+  if (tls !== null && tls !== 'true' && tls !== 'false')
+    throw wrong(`tls=${tls.slice(0, 40)}`, 'use tls=true or tls=false')
   if (ca !== null) {
     if (tls === 'false') throw wrong('a ca without tls', 'use tls=true, or leave ca out')
     try {
@@ -64,16 +73,23 @@ export function kafkaPlace(url: string): KafkaPlace {
   if (parts === null) throw wrong('this is no URL of a topic')
   const [, user, hosts = '', topic = '', query = ''] = parts
   const brokers = brokersOf(hosts)
-  if (!/^[A-Za-z0-9._-]{1,249}$/.test(topic)) throw wrong(topic === '' ? 'it names no topic' : `${topic.slice(0, 80)} is no name of a topic`)
+  if (!/^[A-Za-z0-9._-]{1,249}$/.test(topic))
+    throw wrong(topic === '' ? 'it names no topic' : `${topic.slice(0, 80)} is no name of a topic`)
   const parameters = new URLSearchParams(query)
-  for (const name of parameters.keys()) if (!PARAMETERS.includes(name)) throw wrong(`unknown parameter ${name.slice(0, 40)}`, `the parameters are ${PARAMETERS.join(', ')}`)
+  for (const name of parameters.keys())
+    if (!PARAMETERS.includes(name))
+      throw wrong(`unknown parameter ${name.slice(0, 40)}`, `the parameters are ${PARAMETERS.join(', ')}`)
   const mechanism = parameters.get('mechanism')
   if (user === undefined) {
     if (mechanism !== null) throw wrong('a mechanism without user and password')
     return { brokers, topic, ...sslOf(parameters.get('tls'), parameters.get('ca')) }
   }
   const [username = '', ...rest] = user.split(':')
-  const sasl = { mechanism: mechanismOf(mechanism ?? 'scram-sha-512'), username: decoded(username), password: decoded(rest.join(':')) }
+  const sasl = {
+    mechanism: mechanismOf(mechanism ?? 'scram-sha-512'),
+    username: decoded(username),
+    password: decoded(rest.join(':')),
+  }
   if (sasl.username === '' || sasl.password === '') throw wrong('a user without a password, or the other way round')
   return { brokers, topic, sasl, ...sslOf(parameters.get('tls'), parameters.get('ca')) }
 }

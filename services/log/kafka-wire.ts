@@ -18,8 +18,15 @@ export interface WireBroker {
   readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
   listOffsets(request: {
     readonly isolationLevel: number
-    readonly topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[] }[]
-  }): Promise<{ readonly responses: readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[] }>
+    readonly topics: readonly {
+      readonly topic: string
+      readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[]
+    }[]
+  }): Promise<{
+    readonly responses: readonly {
+      readonly partitions: readonly { readonly partition: number; readonly offset: string }[]
+    }[]
+  }>
 }
 
 export interface WireCluster {
@@ -207,7 +214,17 @@ export function topicFacts(topic: string): Exchange<TopicFacts> {
       apiName: 'Metadata',
       encode: async () =>
         // Tags of the header, then one topic by name; no topic is made by asking, and no rights are asked for.
-        new Writer().int8(0).int8(2).bytes(Buffer.alloc(16)).compact(topic).int8(0).int8(0).int8(0).int8(0).int8(0).all(),
+        new Writer()
+          .int8(0)
+          .int8(2)
+          .bytes(Buffer.alloc(16))
+          .compact(topic)
+          .int8(0)
+          .int8(0)
+          .int8(0)
+          .int8(0)
+          .int8(0)
+          .all(),
     },
     response: {
       decode: async (bytes) => {
@@ -254,10 +271,20 @@ function readPartition(reader: Reader): Fetched {
   reader.skip(8)
   const end = Number(reader.int64())
   reader.skip(8)
-  const aborted: Aborted[] = reader.list(reader.int32(), () => ({ producerId: reader.int64(), firstOffset: Number(reader.int64()) }))
+  const aborted: Aborted[] = reader.list(reader.int32(), () => ({
+    producerId: reader.int64(),
+    firstOffset: Number(reader.int64()),
+  }))
   reader.skip(4)
   const batches = batchesIn(reader.bytes(reader.int32())).filter(({ next }) => next <= end)
-  return { partition, errorCode, end, batches: committedOnly(batches, aborted), first: batches[0]?.base, next: batches.at(-1)?.next }
+  return {
+    partition,
+    errorCode,
+    end,
+    batches: committedOnly(batches, aborted),
+    first: batches[0]?.base,
+    next: batches.at(-1)?.next,
+  }
 }
 
 /** Asks a leader for batches of its partitions, without waiting for new ones (Fetch version 11). */
@@ -271,7 +298,8 @@ export function fetchRequest(topic: string, wanted: readonly Wanted[]): Exchange
       encode: async () => {
         const writer = new Writer().int32(-1).int32(0).int32(0).int32(bytesMax).int8(READ_COMMITTED).int32(0).int32(-1)
         writer.int32(1).string(topic).int32(wanted.length)
-        for (const { partition, offset, bytesMax: most } of wanted) writer.int32(partition).int32(-1).int64(offset).int64(-1).int32(most)
+        for (const { partition, offset, bytesMax: most } of wanted)
+          writer.int32(partition).int32(-1).int64(offset).int64(-1).int32(most)
         return writer.int32(0).string('').all()
       },
     },
@@ -280,11 +308,22 @@ export function fetchRequest(topic: string, wanted: readonly Wanted[]): Exchange
         const reader = new Reader(bytes).skip(4)
         const errorCode = reader.int16()
         reader.skip(4)
-        const found = reader.list(reader.int32(), () => {
-          reader.string()
-          return reader.list(reader.int32(), () => readPartition(reader))
-        }).flat()
-        return errorCode === 0 ? found : wanted.map(({ partition }) => ({ partition, errorCode, end: 0, batches: [], first: undefined, next: undefined }))
+        const found = reader
+          .list(reader.int32(), () => {
+            reader.string()
+            return reader.list(reader.int32(), () => readPartition(reader))
+          })
+          .flat()
+        return errorCode === 0
+          ? found
+          : wanted.map(({ partition }) => ({
+              partition,
+              errorCode,
+              end: 0,
+              batches: [],
+              first: undefined,
+              next: undefined,
+            }))
       },
       parse: async (found) => found,
     },

@@ -37,7 +37,10 @@ async function settingsOf(kafka: kafkajs.Kafka, options: ClientOptions): Promise
   const admin = kafka.admin()
   try {
     await admin.connect()
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: options.topic }] })
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: options.topic }],
+    })
     const values = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
     return {
       messageBytesMax: Number(values.get('max.message.bytes') ?? KAFKA_BYTES_MAX),
@@ -61,7 +64,10 @@ export async function kafkaLog(options: KafkaLogOptions): Promise<Log> {
     await topic.open()
     const kafka = kafkaClient(options)
     const { messageBytesMax, stampedByLog } = await within(settingsOf(kafka, options), ASK_MS_MAX)
-    if (stampedByLog === false) options.logger('warn', 'the topic is not stamped by the log: set message.timestamp.type to LogAppendTime', { topic: options.topic })
+    if (stampedByLog === false)
+      options.logger('warn', 'the topic is not stamped by the log: set message.timestamp.type to LogAppendTime', {
+        topic: options.topic,
+      })
     const { id, partitions } = topic
     const reader = new KafkaReader({ topic, batchBytesMax: options.batchBytesMax ?? BATCH_BYTES_MAX })
     const partitionOfKey = (key: string): number => partitionOf(key, partitions)
@@ -76,10 +82,12 @@ export async function kafkaLog(options: KafkaLogOptions): Promise<Log> {
       logger: options.logger,
       broken: () => topic.broken,
       onAppend: (partition) => reader.wake(partition),
-      onDoubt: () => topic.doubt(),
+      watch: () => topic.watch(),
+      distrust: (partition, offset) => topic.distrust(partition, offset),
     })
     const known = (partition: number): void => {
-      if (partition < 0 || partition >= partitions) throw new Problem('invalid', `there is no partition ${partition}; the log has ${partitions} from 0 on`)
+      if (partition < 0 || partition >= partitions)
+        throw new Problem('invalid', `there is no partition ${partition}; the log has ${partitions} from 0 on`)
     }
     return {
       id,

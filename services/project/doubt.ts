@@ -22,11 +22,13 @@ export async function doubtOf(store: Store, log: Log): Promise<string | undefine
   const cursors = await store.db.selectFrom('cursors').selectAll().where('projection', '=', PROJECTION).execute()
   for (const cursor of cursors) {
     const held = bounds[cursor.partition]
-    if (held === undefined || cursor.next_offset > held.end) return `the rows of partition ${cursor.partition} go past the end of the log`
+    if (held === undefined || cursor.next_offset > held.end)
+      return `the rows of partition ${cursor.partition} go past the end of the log`
     if (cursor.next_offset <= held.start || cursor.last_record_hash === null) continue
     const last = await readLast(log, cursor.partition, cursor.next_offset - 1)
     if (last === 'damaged') continue
-    if (last === undefined || recordHash(last) !== cursor.last_record_hash) return `the last folded record of partition ${cursor.partition} is not the one in the log`
+    if (last === undefined || recordHash(last) !== cursor.last_record_hash)
+      return `the last folded record of partition ${cursor.partition} is not the one in the log`
   }
   return undefined
 }
@@ -44,7 +46,8 @@ async function readLast(log: Log, partition: number, offset: number): Promise<Lo
 /** Empties every table, so that everything is folded, and the catalog restored, from the beginning. */
 export async function emptyStore(store: Store): Promise<void> {
   await store.transaction(async ({ db }) => {
-    for (const table of [...PROJECTED, 'cursors', 'meta', 'snapshots', 'data_files']) await sql`truncate table ${sql.table(table)}`.execute(db)
+    for (const table of [...PROJECTED, 'cursors', 'meta', 'snapshots', 'data_files'])
+      await sql`truncate table ${sql.table(table)}`.execute(db)
   })
 }
 
@@ -63,6 +66,10 @@ export async function claimStore(store: Store, log: Log): Promise<void> {
       { name: 'log_id', value: log.id },
       { name: 'projection_version', value: String(PROJECTION_VERSION) },
     ]
-    await db.insertInto('meta').values(rows).onConflict((conflict) => conflict.column('name').doUpdateSet((row) => ({ value: row.ref('excluded.value') }))).execute()
+    await db
+      .insertInto('meta')
+      .values(rows)
+      .onConflict((conflict) => conflict.column('name').doUpdateSet((row) => ({ value: row.ref('excluded.value') })))
+      .execute()
   })
 }

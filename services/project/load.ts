@@ -6,26 +6,44 @@ import { keysOf } from '#services/core/fold/keys.ts'
 import { type FoldState, type KeyedName, type StepPlace, rowKey } from '#services/core/fold/state.ts'
 
 /** Key columns that are numbers; the others are text. */
-const numeric = (table: KeyedName, column: string) => (TABLES[table].columns as Record<string, { sql: string }>)[column]?.sql !== 'text'
+const numeric = (table: KeyedName, column: string) =>
+  (TABLES[table].columns as Record<string, { sql: string }>)[column]?.sql !== 'text'
 
-async function loadTable(db: Kysely<Database>, state: FoldState, table: KeyedName, keys: readonly string[]): Promise<void> {
+async function loadTable(
+  db: Kysely<Database>,
+  state: FoldState,
+  table: KeyedName,
+  keys: readonly string[],
+): Promise<void> {
   const columns = TABLES[table].key
   const wanted = keys.map((key) => {
     const parts = key.split('\u0000')
-    return Object.fromEntries(columns.map((column, index) => [column, numeric(table, column) ? Number(parts[index]) : parts[index]]))
+    return Object.fromEntries(
+      columns.map((column, index) => [column, numeric(table, column) ? Number(parts[index]) : parts[index]]),
+    )
   })
-  const record = columns.map((column) => `"${column}" ${(TABLES[table].columns as Record<string, { sql: string }>)[column]?.sql}`).join(', ')
+  const record = columns
+    .map((column) => `"${column}" ${(TABLES[table].columns as Record<string, { sql: string }>)[column]?.sql}`)
+    .join(', ')
   const same = columns.map((column) => `t."${column}" = k."${column}"`).join(' and ')
   const found = await sql<Row<typeof table>>`
-    select t.* from json_to_recordset(${JSON.stringify(wanted)}::json) as k(${sql.raw(record)}) join ${sql.table(table)} t on ${sql.raw(same)}`.execute(db)
+    select t.* from json_to_recordset(${JSON.stringify(wanted)}::json) as k(${sql.raw(record)}) join ${sql.table(table)} t on ${sql.raw(same)}`.execute(
+    db,
+  )
   for (const key of keys) state.load(table, key, null)
-  for (const row of found.rows) state.load(table, rowKey(...columns.map((column) => (row as Record<string, string | number>)[column] ?? '')), row)
+  for (const row of found.rows)
+    state.load(table, rowKey(...columns.map((column) => (row as Record<string, string | number>)[column] ?? '')), row)
 }
 
 async function loadSteps(db: Kysely<Database>, state: FoldState, trajectoryIds: readonly string[]): Promise<void> {
-  const rows = await db.selectFrom('steps').selectAll().where('trajectory_id', 'in', [...trajectoryIds]).execute()
+  const rows = await db
+    .selectFrom('steps')
+    .selectAll()
+    .where('trajectory_id', 'in', [...trajectoryIds])
+    .execute()
   const byTrajectory = new Map<string, Map<number, StepPlace>>(trajectoryIds.map((id) => [id, new Map()]))
-  for (const row of rows) byTrajectory.get(row.trajectory_id)?.set(row.step_index, { offset: row.offset, contentHash: row.content_hash })
+  for (const row of rows)
+    byTrajectory.get(row.trajectory_id)?.set(row.step_index, { offset: row.offset, contentHash: row.content_hash })
   for (const [id, steps] of byTrajectory) state.loadSteps(id, steps)
 }
 
@@ -45,7 +63,9 @@ export async function loadFor(db: Kysely<Database>, state: FoldState, batch: rea
     }
   }
   for (const [table, keys] of unknown) await loadTable(db, state, table, [...keys])
-  const trajectories = [...(unknown.get('trajectories') ?? [])].filter((id) => state.get('trajectories', id) !== undefined)
+  const trajectories = [...(unknown.get('trajectories') ?? [])].filter(
+    (id) => state.get('trajectories', id) !== undefined,
+  )
   for (let from = 0; from < trajectories.length; from += STEP_QUERY_KEYS_MAX) {
     await loadSteps(db, state, trajectories.slice(from, from + STEP_QUERY_KEYS_MAX))
   }

@@ -39,8 +39,17 @@ export class PartitionFold {
   async seek(): Promise<Cursor> {
     const { store, partition } = this.#options
     this.#state = new FoldState(partition)
-    await store.db.insertInto('cursors').values({ projection: PROJECTION, partition, next_offset: 0, epoch: 1, last_record_hash: null }).onConflict((conflict) => conflict.doNothing()).execute()
-    const row = await store.db.selectFrom('cursors').selectAll().where('projection', '=', PROJECTION).where('partition', '=', partition).executeTakeFirstOrThrow()
+    await store.db
+      .insertInto('cursors')
+      .values({ projection: PROJECTION, partition, next_offset: 0, epoch: 1, last_record_hash: null })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    const row = await store.db
+      .selectFrom('cursors')
+      .selectAll()
+      .where('projection', '=', PROJECTION)
+      .where('partition', '=', partition)
+      .executeTakeFirstOrThrow()
     this.#cursor = { partition, nextOffset: row.next_offset, epoch: row.epoch, lastRecordHash: row.last_record_hash }
     return this.#cursor
   }
@@ -57,7 +66,11 @@ export class PartitionFold {
       this.#cursor = undefined
       throw error
     }
-    return { nextOffset: last.offset + 1, records: records.length, bytes: records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0) }
+    return {
+      nextOffset: last.offset + 1,
+      records: records.length,
+      bytes: records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0),
+    }
   }
 
   async #judge(records: readonly LogRecord[]): Promise<Judged[]> {
@@ -92,7 +105,9 @@ export class PartitionFold {
 async function forwardStrays(log: Log, batch: readonly Judged[], records: readonly LogRecord[]): Promise<void> {
   const strays = batch.flatMap((judged, index) => {
     const value = records[index]?.value
-    return judged.readable === 'elsewhere' && value !== null && value !== undefined ? [{ key: judged.partitionKey, headers: records[index]?.headers ?? {}, value }] : []
+    return judged.readable === 'elsewhere' && value !== null && value !== undefined
+      ? [{ key: judged.partitionKey, headers: records[index]?.headers ?? {}, value }]
+      : []
   })
   if (strays.length > 0) await log.append(strays)
 }

@@ -25,7 +25,7 @@ export interface ProjectOptions {
 }
 
 /** Told of a commit: how far everything is now, and how many raw bytes of records it took in. */
-export type CommitListener = (offsets: Offsets, bytes: number) => void
+type CommitListener = (offsets: Offsets, bytes: number) => void
 
 export interface Project {
   /** Committed: every read sees at least this. */
@@ -64,7 +64,10 @@ class Projector implements Project {
 
   constructor(options: ProjectOptions) {
     this.#options = options
-    this.#partitions = Array.from({ length: options.log.partitions }, (_, partition) => new PartitionFold({ ...options, partition }))
+    this.#partitions = Array.from(
+      { length: options.log.partitions },
+      (_, partition) => new PartitionFold({ ...options, partition }),
+    )
   }
 
   async start(doubt: string | undefined): Promise<void> {

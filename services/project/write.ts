@@ -15,7 +15,9 @@ export interface Cursor {
 
 /** JSON for json_to_recordset: non-finite numbers as the words that Postgres reads, NUL (which it cannot hold) as U+FFFD. */
 export function recordsJson(rows: readonly object[]): string {
-  const text = JSON.stringify(rows, (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value))
+  const text = JSON.stringify(rows, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  )
   return text.includes('\\u0000') ? text.replace(/(?<!\\)((?:\\\\)*)\\u0000/g, '$1\\ufffd') : text
 }
 
@@ -44,15 +46,34 @@ const upsertRows = (table: ProjectedName, rows: readonly object[]): RawBuilder<u
   return sql`${sql.raw(head)}${recordsJson(rows)}${sql.raw(tail)}`
 }
 
-const RUN_COUNTS = ['n_trajectories', 'n_finished', 'n_steps', 'n_tool_calls', 'n_scores', 'n_nonfinite', 'n_duplicates', 'n_conflicts', 'n_late'] as const
+const RUN_COUNTS = [
+  'n_trajectories',
+  'n_finished',
+  'n_steps',
+  'n_tool_calls',
+  'n_scores',
+  'n_nonfinite',
+  'n_duplicates',
+  'n_conflicts',
+  'n_late',
+] as const
 const PARTITION_COUNTS = ['n_accepted', 'n_duplicates', 'n_conflicts', 'n_unreadable', 'n_misrouted'] as const
 
 /** An upsert that adds to counts, and keeps the extremes of times. */
-function addTotals(table: 'run_totals' | 'partition_totals', rows: readonly object[], counts: readonly string[], times: boolean): RawBuilder<unknown> {
+function addTotals(
+  table: 'run_totals' | 'partition_totals',
+  rows: readonly object[],
+  counts: readonly string[],
+  times: boolean,
+): RawBuilder<unknown> {
   const { columns, key } = TABLES[table]
   const all = Object.keys(columns)
   const adds = counts.map((name) => `"${name}" = t."${name}" + excluded."${name}"`)
-  if (times) adds.push('first_event_at = least(t.first_event_at, excluded.first_event_at)', 'last_event_at = greatest(t.last_event_at, excluded.last_event_at)')
+  if (times)
+    adds.push(
+      'first_event_at = least(t.first_event_at, excluded.first_event_at)',
+      'last_event_at = greatest(t.last_event_at, excluded.last_event_at)',
+    )
   return sql`insert into ${sql.table(table)} as t (${sql.raw(quoted(all))}) select ${sql.raw(quoted(all))}
     from json_to_recordset(${JSON.stringify(rows)}::json) as given(${sql.raw(recordDefinition(table))})
     on conflict (${sql.raw(quoted(key))}) do update set ${sql.raw(adds.join(', '))}`
@@ -61,7 +82,14 @@ function addTotals(table: 'run_totals' | 'partition_totals', rows: readonly obje
 const zeros = (names: readonly string[]): Totals => Object.fromEntries(names.map((name) => [name, 0]))
 
 function runTotalsRow(runId: string, partition: number, delta: RunDelta): object {
-  return { run_id: runId, partition, ...zeros(RUN_COUNTS), ...delta.counts, first_event_at: delta.firstEventAt, last_event_at: delta.lastEventAt }
+  return {
+    run_id: runId,
+    partition,
+    ...zeros(RUN_COUNTS),
+    ...delta.counts,
+    first_event_at: delta.firstEventAt,
+    last_event_at: delta.lastEventAt,
+  }
 }
 
 function* stepValues(steps: readonly Row<'steps'>[]): Iterable<readonly [string, number, number, string]> {
@@ -71,7 +99,13 @@ function* stepValues(steps: readonly Row<'steps'>[]): Iterable<readonly [string,
 const VERDICT_COLUMNS = Object.keys(TABLES.verdicts.columns) as (keyof Row<'verdicts'>)[]
 
 /** Moves the cursor, or throws `cursor_moved` where somebody else owns or moved it. */
-export async function moveCursor(transaction: StoreTransaction, projection: string, from: Cursor, nextOffset: number, lastRecordHash: string | null): Promise<void> {
+export async function moveCursor(
+  transaction: StoreTransaction,
+  projection: string,
+  from: Cursor,
+  nextOffset: number,
+  lastRecordHash: string | null,
+): Promise<void> {
   const moved = await transaction.db
     .updateTable('cursors')
     .set({ next_offset: nextOffset, last_record_hash: lastRecordHash })
@@ -81,7 +115,11 @@ export async function moveCursor(transaction: StoreTransaction, projection: stri
     .where('epoch', '=', from.epoch)
     .executeTakeFirst()
   if (moved.numUpdatedRows !== 1n) {
-    throw new Problem('cursor_moved', `the cursor of ${projection} on partition ${from.partition} was moved by another owner`, { hint: 'nothing was written; the batch is folded again from where the cursor is' })
+    throw new Problem(
+      'cursor_moved',
+      `the cursor of ${projection} on partition ${from.partition} was moved by another owner`,
+      { hint: 'nothing was written; the batch is folded again from where the cursor is' },
+    )
   }
 }
 
@@ -91,16 +129,29 @@ export async function writeChanges(transaction: StoreTransaction, partition: num
     await upsertRows(table, rows).execute(transaction.db)
   }
   if (changes.newSteps.length > 0) {
-    await transaction.copyIn('steps', ['trajectory_id', 'step_index', 'offset', 'content_hash'], stepValues(changes.newSteps))
+    await transaction.copyIn(
+      'steps',
+      ['trajectory_id', 'step_index', 'offset', 'content_hash'],
+      stepValues(changes.newSteps),
+    )
   }
   if (changes.verdicts.length > 0) {
-    await transaction.copyIn('verdicts', VERDICT_COLUMNS, changes.verdicts.map((verdict) => VERDICT_COLUMNS.map((column) => verdict[column])))
+    await transaction.copyIn(
+      'verdicts',
+      VERDICT_COLUMNS,
+      changes.verdicts.map((verdict) => VERDICT_COLUMNS.map((column) => verdict[column])),
+    )
   }
   if (changes.runTotals.size > 0) {
     const rows = [...changes.runTotals].map(([runId, delta]) => runTotalsRow(runId, partition, delta))
     await addTotals('run_totals', rows, RUN_COUNTS, true).execute(transaction.db)
   }
   if (Object.keys(changes.partitionTotals).length > 0) {
-    await addTotals('partition_totals', [{ partition, ...zeros(PARTITION_COUNTS), ...changes.partitionTotals }], PARTITION_COUNTS, false).execute(transaction.db)
+    await addTotals(
+      'partition_totals',
+      [{ partition, ...zeros(PARTITION_COUNTS), ...changes.partitionTotals }],
+      PARTITION_COUNTS,
+      false,
+    ).execute(transaction.db)
   }
 }

@@ -1,8 +1,30 @@
 /** The parameters of a dataset, made from its filters, and the request that they stand for. */
-import { FILTER_NAMES, FILTERS, REASON_NAMES, type Condition, type Conditions, type Filter, type FilterName, type FilterValue } from '#services/datasets/filters.ts'
+import {
+  FILTER_NAMES,
+  FILTERS,
+  REASON_NAMES,
+  type Condition,
+  type Conditions,
+  type Filter,
+  type FilterName,
+  type FilterValue,
+} from '#services/datasets/filters.ts'
 import { FORMAT_NAMES, SHAPES } from '#services/datasets/recipes.ts'
 import { checkRequest, datasetName, type DatasetRequest } from '#services/datasets/request.ts'
-import { compared, flag, integer, many, real, text, withDefault, word, type Comparison, type Parameter, type ParameterSet, type Parsed } from './parameters.ts'
+import {
+  compared,
+  flag,
+  integer,
+  many,
+  real,
+  text,
+  withDefault,
+  word,
+  type Comparison,
+  type Parameter,
+  type ParameterSet,
+  type Parsed,
+} from './parameters.ts'
 import { READ_PARAMETERS } from './route.ts'
 
 function parameterOf(filter: Filter): Parameter<unknown> {
@@ -21,19 +43,26 @@ function parameterOf(filter: Filter): Parameter<unknown> {
   }
 }
 
-const FILTER_PARAMETERS: ParameterSet = Object.fromEntries(FILTER_NAMES.map((name) => [name, parameterOf(FILTERS[name])]))
+const FILTER_PARAMETERS: ParameterSet = Object.fromEntries(
+  FILTER_NAMES.map((name) => [name, parameterOf(FILTERS[name])]),
+)
 
 const SHAPING = {
   reward_version: text('The reward version to read with, instead of that of the run.'),
   include: many(word(REASON_NAMES, 'A reason that does not leave a trajectory out.')),
-  limit: integer('The most rows: the first in order of (run_id, trajectory_id), or with seed a sample.', { minimum: 1 }),
+  limit: integer('The most rows: the first in order of (run_id, trajectory_id), or with seed a sample.', {
+    minimum: 1,
+  }),
   seed: integer('Chooses the rows that limit keeps: those with the lowest MD5 of `seed:trajectory_id`.'),
   shape: withDefault(word(SHAPES, 'How messages are written.'), 'openai'),
   format: word(FORMAT_NAMES, 'The format, where the path has no extension.'),
 }
 
 const STATE = {
-  snapshot: integer('The snapshot, by its number: pins the URL to bytes that never change. The newest where it is left out.', { minimum: 1 }),
+  snapshot: integer(
+    'The snapshot, by its number: pins the URL to bytes that never change. The newest where it is left out.',
+    { minimum: 1 },
+  ),
   ...READ_PARAMETERS,
 }
 
@@ -67,7 +96,10 @@ function conditionOf(value: unknown): Condition<FilterValue> | undefined {
  * The request that a path and its query stand for. Throws `not_found` for an unknown recipe or format and
  * `invalid_parameter` for what does not go together.
  */
-export function datasetRequest(name: string, query: DatasetQuery & { readonly [Name in string]: unknown }): DatasetRequest {
+export function datasetRequest(
+  name: string,
+  query: DatasetQuery & { readonly [Name in string]: unknown },
+): DatasetRequest {
   const { recipe, format } = datasetName(name, query.format)
   const conditions: { -readonly [Name in FilterName]?: Conditions[Name] } = {}
   for (const filter of FILTER_NAMES) {
@@ -75,7 +107,13 @@ export function datasetRequest(name: string, query: DatasetQuery & { readonly [N
     if (condition !== undefined) conditions[filter] = condition
   }
   return checkRequest({
-    recipe, format, shape: query.shape, conditions, rewardVersion: query.reward_version,
-    include: query.include, limit: query.limit, seed: query.seed,
+    recipe,
+    format,
+    shape: query.shape,
+    conditions,
+    rewardVersion: query.reward_version,
+    include: query.include,
+    limit: query.limit,
+    seed: query.seed,
   })
 }

@@ -6,6 +6,7 @@ import { newestRecord } from '#services/lake/catalog.ts'
 import { openLog, type OwnedLog } from '#services/log/open.ts'
 import type { Logger } from '#services/logger.ts'
 import { formatOffsets, includes, parseOffsets } from '#services/position.ts'
+import { recordTopic } from './topic-record.ts'
 
 export interface Ground {
   readonly log: OwnedLog
@@ -25,6 +26,7 @@ export async function openGround(
   try {
     const blobs = await openBlobs(config.blobs)
     const newest = await newestRecord(blobs)
+    if (config.log.kind === 'kafka') await recordTopic(log, blobs, newest?.log_id)
     const seen = parseOffsets(newest?.cut ?? '')
     const ends = new Map((await log.bounds()).map(({ end }, partition) => [partition, end]))
     if (!includes(ends, seen)) {

@@ -42,7 +42,8 @@ export async function inspectDataFolder(config: Config, now: Date): Promise<Insp
       () => false,
     )
   const format = await tried(() => dataFormat(config.dataDir))
-  const log = config.log.kind === 'kafka' || (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
+  const log =
+    config.log.kind === 'kafka' || (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
   return {
     format,
     freeBytes: await freeBytes(config.dataDir),

@@ -51,10 +51,10 @@ export async function startServer(options: ServeOptions): Promise<Server> {
     const ground = await openGround(config, { logger, clock })
     opened.push(() => ground.close())
     const { log, blobs } = ground
-    const folder = await mkdtemp(join(tmpdir(), 'stepstore-'))
-    opened.push(() => rm(folder, { recursive: true, force: true }))
     const scratchDir = await emptyScratch(config)
-    const socket = join(folder, 'query.sock')
+    const folder = await socketFolder(scratchDir)
+    opened.push(() => rm(folder, { recursive: true, force: true }))
+    const socket = join(folder, SOCKET)
     const ingest = ingestApp({ log, blobs, logger, ...(config.key === undefined ? {} : { key: config.key }) })
     const front = await startFront({ host: config.host, port: config.port, ingest, querySocket: socket, logger })
     opened.push(() => front.close(GRACE_MS))
@@ -78,6 +78,16 @@ async function emptyScratch(config: Config): Promise<string> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   return folder
+}
+
+const SOCKET = 'query.sock'
+/** The longest path of a unix socket that every system takes, in bytes. */
+const SOCKET_PATH_MAX = 100
+
+/** A folder of this user alone for the socket: in scratch, which every start empties, unless its path is too long for a socket. */
+async function socketFolder(scratchDir: string): Promise<string> {
+  const folder = await mkdtemp(join(scratchDir, 'run-'))
+  return Buffer.byteLength(join(folder, SOCKET)) <= SOCKET_PATH_MAX ? folder : mkdtemp(join(tmpdir(), 'stepstore-'))
 }
 
 function localUrl(host: string, port: number): string {

@@ -6,7 +6,11 @@ import type { Database, TableName } from '#schemas/tables.ts'
 export interface StoreTransaction {
   readonly db: Transaction<Database>
   /** Adds many rows that are known to be new, by COPY. Throws where a key is there already. */
-  copyIn<Table extends TableName>(table: Table, columns: readonly string[], rows: Iterable<readonly CopyValue[]>): Promise<void>
+  copyIn<Table extends TableName>(
+    table: Table,
+    columns: readonly string[],
+    rows: Iterable<readonly CopyValue[]>,
+  ): Promise<void>
 }
 
 /** A value for COPY: null, a number, a flag or text (JSON and instants as text). */

@@ -37,7 +37,13 @@ export async function* recordsOf(log: Log, partition: number, from: number, to: 
  * Folds the records of `partition` in [0, end) whose key falls into `slice` of `slices`, and gives every row that they
  * make. Records of one key always fall into one slice, so that no row needs another slice.
  */
-export async function expectedRows(log: Log, partition: number, end: number, slice: number, slices: number): Promise<Changes> {
+export async function expectedRows(
+  log: Log,
+  partition: number,
+  end: number,
+  slice: number,
+  slices: number,
+): Promise<Changes> {
   const state = new FoldState(partition)
   const partitionOf = (key: string) => log.partitionOf(key)
   for await (const records of recordsOf(log, partition, 0, end)) {

@@ -16,7 +16,13 @@ export async function hashOf(blobs: Blobs, key: string): Promise<{ sha256: strin
 }
 
 /** Compares one object. True when it is as it should be. */
-export async function compareObject(blobs: Blobs, where: string, key: string, expected: { readonly sha256: string; readonly bytes?: number }, differences: Differences): Promise<boolean> {
+export async function compareObject(
+  blobs: Blobs,
+  where: string,
+  key: string,
+  expected: { readonly sha256: string; readonly bytes?: number },
+  differences: Differences,
+): Promise<boolean> {
   const found = await hashOf(blobs, key)
   if (found === undefined) {
     differences.add({ where, key, what: 'the object is missing' })
@@ -27,7 +33,13 @@ export async function compareObject(blobs: Blobs, where: string, key: string, ex
     return false
   }
   if (found.sha256 !== expected.sha256) {
-    differences.add({ where, key, what: 'the bytes are not those that were stored', expected: expected.sha256, found: found.sha256 })
+    differences.add({
+      where,
+      key,
+      what: 'the bytes are not those that were stored',
+      expected: expected.sha256,
+      found: found.sha256,
+    })
     return false
   }
   return true
@@ -69,7 +81,8 @@ export async function findDatasets(blobs: Blobs, differences: Differences): Prom
   for await (const { key } of blobs.list('datasets/builds/')) {
     const object = objectOf(await blobs.get(key))
     if (object === undefined) differences.add({ where: 'dataset', key, what: 'the record of the build cannot be read' })
-    else if ((await blobs.head(object)) === undefined) differences.add({ where: 'dataset', key: object, what: 'the object is missing' })
+    else if ((await blobs.head(object)) === undefined)
+      differences.add({ where: 'dataset', key: object, what: 'the object is missing' })
   }
 }
 

@@ -9,9 +9,16 @@ function added(into: Record<string, number>, counts: Readonly<Record<string, num
   return into
 }
 
-function compareCounts(where: string, key: string, expected: Readonly<Record<string, number>>, found: Readonly<Record<string, unknown>>, differences: Differences): void {
+function compareCounts(
+  where: string,
+  key: string,
+  expected: Readonly<Record<string, number>>,
+  found: Readonly<Record<string, unknown>>,
+  differences: Differences,
+): void {
   for (const [name, value] of Object.entries(found)) {
-    if (name.startsWith('n_')) differences.compare(where, key, `${name} is not what the log says`, expected[name] ?? 0, value)
+    if (name.startsWith('n_'))
+      differences.compare(where, key, `${name} is not what the log says`, expected[name] ?? 0, value)
   }
   const lacking = Object.keys(expected).length > 0 && Object.keys(found).length === 0
   if (lacking) differences.add({ where, key, what: 'the row is missing' })
@@ -21,10 +28,25 @@ function compareCounts(where: string, key: string, expected: Readonly<Record<str
  * Counts can only be compared where nothing was folded since `end`; on a partition that has moved on nothing is compared,
  * since the rows that the counts are made of were.
  */
-export async function compareTotals(store: Store, partition: number, end: number, slices: readonly Changes[], differences: Differences): Promise<void> {
+export async function compareTotals(
+  store: Store,
+  partition: number,
+  end: number,
+  slices: readonly Changes[],
+  differences: Differences,
+): Promise<void> {
   const state = await store.transaction(async ({ db }) => ({
-    cursor: await db.selectFrom('cursors').select('next_offset').where('projection', '=', CURSOR_OF.project).where('partition', '=', partition).executeTakeFirst(),
-    partition: await db.selectFrom('partition_totals').selectAll().where('partition', '=', partition).executeTakeFirst(),
+    cursor: await db
+      .selectFrom('cursors')
+      .select('next_offset')
+      .where('projection', '=', CURSOR_OF.project)
+      .where('partition', '=', partition)
+      .executeTakeFirst(),
+    partition: await db
+      .selectFrom('partition_totals')
+      .selectAll()
+      .where('partition', '=', partition)
+      .executeTakeFirst(),
     runs: await db.selectFrom('run_totals').selectAll().where('partition', '=', partition).execute(),
   }))
   if (state.cursor?.next_offset !== end) return
@@ -37,6 +59,12 @@ export async function compareTotals(store: Store, partition: number, end: number
   compareCounts('store.partition_totals', `partition ${partition}`, counts, state.partition ?? {}, differences)
   const held = new Map(state.runs.map((row) => [row.run_id, row]))
   for (const run of new Set([...runs.keys(), ...held.keys()])) {
-    compareCounts('store.run_totals', `${run} in partition ${partition}`, runs.get(run) ?? {}, held.get(run) ?? {}, differences)
+    compareCounts(
+      'store.run_totals',
+      `${run} in partition ${partition}`,
+      runs.get(run) ?? {},
+      held.get(run) ?? {},
+      differences,
+    )
   }
 }

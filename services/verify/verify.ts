@@ -44,17 +44,32 @@ interface PartitionFacts {
 }
 
 const emptyFacts = (): PartitionFacts => ({
-  facts: { steps: [], scores: [], items: [], annotations: [], metrics: [] }, finished: [], rowCounts: new Map(), toolCalls: 0,
+  facts: { steps: [], scores: [], items: [], annotations: [], metrics: [] },
+  finished: [],
+  rowCounts: new Map(),
+  toolCalls: 0,
 })
 
 function note(partition: PartitionFacts, changes: Changes): void {
-  const count = (table: ProjectedName, rows: number) => partition.rowCounts.set(table, (partition.rowCounts.get(table) ?? 0) + rows)
-  for (const [table, rows] of Object.entries(changes.rows) as [ProjectedName, readonly object[]][]) count(table, rows.length)
+  const count = (table: ProjectedName, rows: number) =>
+    partition.rowCounts.set(table, (partition.rowCounts.get(table) ?? 0) + rows)
+  for (const [table, rows] of Object.entries(changes.rows) as [ProjectedName, readonly object[]][])
+    count(table, rows.length)
   count('steps', changes.newSteps.length)
   count('verdicts', changes.verdicts.length)
-  for (const step of changes.newSteps) partition.facts.steps.push({ offset: step.offset, contentHash: step.content_hash, key: `${step.trajectory_id} / ${step.step_index}` })
+  for (const step of changes.newSteps)
+    partition.facts.steps.push({
+      offset: step.offset,
+      contentHash: step.content_hash,
+      key: `${step.trajectory_id} / ${step.step_index}`,
+    })
   for (const table of ['scores', 'items', 'annotations', 'metrics'] as const) {
-    for (const row of changes.rows[table] ?? []) partition.facts[table].push({ offset: row.offset, contentHash: row.content_hash, key: JSON.stringify(row).slice(0, 120) })
+    for (const row of changes.rows[table] ?? [])
+      partition.facts[table].push({
+        offset: row.offset,
+        contentHash: row.content_hash,
+        key: JSON.stringify(row).slice(0, 120),
+      })
   }
   for (const row of changes.rows.trajectories ?? []) {
     partition.toolCalls += row.n_tool_calls
@@ -110,7 +125,10 @@ class Verification {
   async partition(partition: number, start: number, end: number, query: LakeQuery): Promise<void> {
     const { log, store, blobs } = this.#source
     await compareEvents(log, query, partition, start, end, this.differences)
-    if (start > 0) this.notes.push(`the log of partition ${partition} begins at ${start}: what lies below was read from the lake's events`)
+    if (start > 0)
+      this.notes.push(
+        `the log of partition ${partition} begins at ${start}: what lies below was read from the lake's events`,
+      )
     const facts = emptyFacts()
     const totals: Changes[] = []
     const slices = slicesOf(end)
@@ -120,10 +138,18 @@ class Verification {
       note(facts, changes)
       this.#countRuns(partition, changes)
       this.counts.events += changes.partitionTotals['n_accepted'] ?? 0
-      for (const [table, rows] of Object.entries(changes.rows) as unknown as [ProjectedName, Record<string, unknown>[]][]) await compareRows(store, table, rows, end, this.differences)
+      for (const [table, rows] of Object.entries(changes.rows) as unknown as [
+        ProjectedName,
+        Record<string, unknown>[],
+      ][])
+        await compareRows(store, table, rows, end, this.differences)
       await compareRows(store, 'steps', changes.newSteps, end, this.differences)
       await compareRows(store, 'verdicts', changes.verdicts, end, this.differences)
-      await findImages(blobs, (changes.rows.images ?? []).filter(({ stored }) => stored).map(({ image_id }) => image_id), this.differences)
+      await findImages(
+        blobs,
+        (changes.rows.images ?? []).filter(({ stored }) => stored).map(({ image_id }) => image_id),
+        this.differences,
+      )
       totals.push({ ...changes, rows: {}, newSteps: [], verdicts: [] })
     }
     await compareTotals(store, partition, end, totals, this.differences)
@@ -144,15 +170,31 @@ class Verification {
   async #surplus(partition: number, end: number, facts: PartitionFacts): Promise<void> {
     for (const [table, found] of await countRows(this.#source.store, partition, end)) {
       const expected = facts.rowCounts.get(table) ?? 0
-      if (found > expected) this.differences.add({ where: `store.${table}`, key: `partition ${partition}`, what: 'there are rows that no fact of the log made', expected, found })
+      if (found > expected)
+        this.differences.add({
+          where: `store.${table}`,
+          key: `partition ${partition}`,
+          what: 'there are rows that no fact of the log made',
+          expected,
+          found,
+        })
     }
   }
 
   async #lake(partition: number, query: LakeQuery, facts: PartitionFacts): Promise<void> {
     for (const table of FACT_TABLES) await compareFacts(query, table, partition, facts.facts[table], this.differences)
     await compareTrajectories(query, partition, facts.finished, this.differences)
-    const [calls] = await query('tool_calls', (from) => `select count(*)::integer as n from ${from} where "partition" = ${partition}`)
-    this.differences.compare('lake.tool_calls', `partition ${partition}`, 'the number of rows is not what the log says', facts.toolCalls, Number(calls?.['n'] ?? 0))
+    const [calls] = await query(
+      'tool_calls',
+      (from) => `select count(*)::integer as n from ${from} where "partition" = ${partition}`,
+    )
+    this.differences.compare(
+      'lake.tool_calls',
+      `partition ${partition}`,
+      'the number of rows is not what the log says',
+      facts.toolCalls,
+      Number(calls?.['n'] ?? 0),
+    )
   }
 }
 
@@ -164,17 +206,28 @@ export async function verify(source: VerifySource, progress: OnProgress = () => 
   const empty = bounds.every(({ end }) => end === 0)
   const snapshot = empty ? undefined : await source.reach(ends)
   if (snapshot === undefined && !empty) {
-    throw new Problem('behind', 'the store and the lake did not reach the end of the log in time', { hint: 'see /readyz for what holds them up, then verify again', retryAfterSeconds: 10 })
+    throw new Problem('behind', 'the store and the lake did not reach the end of the log in time', {
+      hint: 'see /readyz for what holds them up, then verify again',
+      retryAfterSeconds: 10,
+    })
   }
   const verification = new Verification(source, progress)
-  const query: LakeQuery = snapshot === undefined ? () => Promise.resolve([]) : await verification.files(snapshot.snapshot_id)
+  const query: LakeQuery =
+    snapshot === undefined ? () => Promise.resolve([]) : await verification.files(snapshot.snapshot_id)
   const cut = snapshot?.cut ?? new Map<number, number>()
-  for (const [partition, { start }] of bounds.entries()) await verification.partitionOrDamage(partition, start, cut.get(partition) ?? 0, query)
+  for (const [partition, { start }] of bounds.entries())
+    await verification.partitionOrDamage(partition, start, cut.get(partition) ?? 0, query)
   await compareNamed(source.blobs, verification.differences)
   await findDatasets(source.blobs, verification.differences)
   const { differences, counts, runs, notes } = verification
   return {
-    ok: differences.count === 0, position: formatPosition(log.id, cut), snapshot: snapshot?.snapshot_id ?? null, counts,
-    runs: [...runs.values()].sort((left, right) => (left.run_id < right.run_id ? -1 : 1)), differences: differences.listed, n_differences: differences.count, notes,
+    ok: differences.count === 0,
+    position: formatPosition(log.id, cut),
+    snapshot: snapshot?.snapshot_id ?? null,
+    counts,
+    runs: [...runs.values()].sort((left, right) => (left.run_id < right.run_id ? -1 : 1)),
+    differences: differences.listed,
+    n_differences: differences.count,
+    notes,
   }
 }

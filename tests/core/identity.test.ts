@@ -11,20 +11,28 @@ const json = fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.parse(JSON.string
 function shuffledKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shuffledKeys)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).reverse().map(([key, field]) => [key, shuffledKeys(field)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, field]) => [key, shuffledKeys(field)]),
+  )
 }
 
 describe('canonical text', () => {
   it('does not depend on the order of keys', () => {
-    fc.assert(fc.property(json, (value) => {
+    fc.assert(
+      fc.property(json, (value) => {
         expect(contentHash(shuffledKeys(value))).toBe(contentHash(value))
-      }))
+      }),
+    )
   })
 
   it('is equal for two values only where they are equal', () => {
-    fc.assert(fc.property(json, json, (left, right) => {
+    fc.assert(
+      fc.property(json, json, (left, right) => {
         expect(canonicalText(left) === canonicalText(right)).toBe(isDeepStrictEqual(left, right))
-      }))
+      }),
+    )
     expect(canonicalText(['1:a', 'b'])).not.toBe(canonicalText(['1', 'a:b']))
     expect(canonicalText(['a', 'b'])).not.toBe(canonicalText(['as1:b']))
     expect(canonicalText(1)).not.toBe(canonicalText('1'))
@@ -40,7 +48,9 @@ describe('identity', () => {
   })
 
   it('tells keys apart that look alike when joined', () => {
-    expect(naturalKey('trajectory.scored', { trajectory_id: 'a","b', reward_version: 'c' })).not.toBe(naturalKey('trajectory.scored', { trajectory_id: 'a', reward_version: 'b","c' }))
+    expect(naturalKey('trajectory.scored', { trajectory_id: 'a","b', reward_version: 'c' })).not.toBe(
+      naturalKey('trajectory.scored', { trajectory_id: 'a', reward_version: 'b","c' }),
+    )
   })
 })
 

@@ -23,10 +23,20 @@ describe('a served dataset', () => {
 
   beforeAll(async () => {
     lake = await smallLake()
-    await lake.add({
-      trajectories: [trajectory({ trajectory_id: 't1', policy_version: 1 }), trajectory({ trajectory_id: 't2', policy_version: 2 }), trajectory({ trajectory_id: "a,b;c:d*e&f=g'h%i", run_id: 'r 2' })],
-      scores: [{ trajectory_id: 't1', offset: 1, reward: 1 }, { trajectory_id: 't2', offset: 1, reward: 0 }],
-    }, '0:5')
+    await lake.add(
+      {
+        trajectories: [
+          trajectory({ trajectory_id: 't1', policy_version: 1 }),
+          trajectory({ trajectory_id: 't2', policy_version: 2 }),
+          trajectory({ trajectory_id: "a,b;c:d*e&f=g'h%i", run_id: 'r 2' }),
+        ],
+        scores: [
+          { trajectory_id: 't1', offset: 1, reward: 1 },
+          { trajectory_id: 't2', offset: 1, reward: 0 },
+        ],
+      },
+      '0:5',
+    )
     app = served(lake)
     whole = await bytesOf(await get(app, PATH))
   })
@@ -39,12 +49,29 @@ describe('a served dataset', () => {
     const body = await bytesOf(response)
     expect(response.status).toBe(200)
     expect(Object.fromEntries(response.headers)).toEqual({
-      'accept-ranges': 'bytes', 'cache-control': 'private, no-cache', 'content-length': String(body.length), 'content-type': 'application/vnd.apache.parquet',
-      'content-location': `${PUBLIC_URL}${PATH}?reward_gte=1&snapshot=1`, etag: `"${createHash('sha256').update(body).digest('hex')}"`, 'stepstore-rows': '1', 'stepstore-snapshot': '1',
-      'stepstore-manifest': expect.stringMatching(/^http:\/\/stepstore\.test\/v1\/datasets\/manifests\/[0-9a-f]{64}$/), 'stepstore-position': expect.any(String),
+      'accept-ranges': 'bytes',
+      'cache-control': 'private, no-cache',
+      'content-length': String(body.length),
+      'content-type': 'application/vnd.apache.parquet',
+      'content-location': `${PUBLIC_URL}${PATH}?reward_gte=1&snapshot=1`,
+      etag: `"${createHash('sha256').update(body).digest('hex')}"`,
+      'stepstore-rows': '1',
+      'stepstore-snapshot': '1',
+      'stepstore-manifest': expect.stringMatching(/^http:\/\/stepstore\.test\/v1\/datasets\/manifests\/[0-9a-f]{64}$/),
+      'stepstore-position': expect.any(String),
     })
-    const manifest = await json(await get(app, response.headers.get('stepstore-manifest')?.slice(PUBLIC_URL.length) ?? ''))
-    expect(manifest).toMatchObject({ filter: 'reward_gte=1', snapshot: 1, offsets: '0:5', rows: 1, bytes: body.length, counts: { trajectories: 3, rows: 1, filtered: { reward: 2 } }, url: `${PUBLIC_URL}${PATH}?reward_gte=1&snapshot=1` })
+    const manifest = await json(
+      await get(app, response.headers.get('stepstore-manifest')?.slice(PUBLIC_URL.length) ?? ''),
+    )
+    expect(manifest).toMatchObject({
+      filter: 'reward_gte=1',
+      snapshot: 1,
+      offsets: '0:5',
+      rows: 1,
+      bytes: body.length,
+      counts: { trajectories: 3, rows: 1, filtered: { reward: 2 } },
+      url: `${PUBLIC_URL}${PATH}?reward_gte=1&snapshot=1`,
+    })
   })
 
   it('pinned, it may be cached for ever', async () => {
@@ -77,12 +104,25 @@ describe('a served dataset', () => {
         for (const [range, expected] of asked) {
           const response = await get(app, PATH, { range })
           if (expected.length === 0) {
-            expect([range, response.status, response.headers.get('content-range')]).toEqual([range, 416, `bytes */${whole.length}`])
+            expect([range, response.status, response.headers.get('content-range')]).toEqual([
+              range,
+              416,
+              `bytes */${whole.length}`,
+            ])
             continue
           }
           const from = range.startsWith('bytes=-') ? whole.length - expected.length : start
-          expect([range, response.status, response.headers.get('content-length'), response.headers.get('content-range')]).toEqual(
-            [range, 206, String(expected.length), `bytes ${from}-${from + expected.length - 1}/${whole.length}`])
+          expect([
+            range,
+            response.status,
+            response.headers.get('content-length'),
+            response.headers.get('content-range'),
+          ]).toEqual([
+            range,
+            206,
+            String(expected.length),
+            `bytes ${from}-${from + expected.length - 1}/${whole.length}`,
+          ])
           expect((await bytesOf(response)).equals(expected)).toBe(true)
         }
       }),
@@ -90,11 +130,14 @@ describe('a served dataset', () => {
     )
   })
 
-  it.each(['bytes=0-1,4-5', 'bytes=9-3', 'lines=0-1', 'bytes=', 'bytes=a-b', 'nonsense'])('gives the whole where the range is %s', async (range) => {
-    const response = await get(app, PATH, { range })
-    expect(response.status).toBe(200)
-    expect(await bytesOf(response)).toEqual(whole)
-  })
+  it.each(['bytes=0-1,4-5', 'bytes=9-3', 'lines=0-1', 'bytes=', 'bytes=a-b', 'nonsense'])(
+    'gives the whole where the range is %s',
+    async (range) => {
+      const response = await get(app, PATH, { range })
+      expect(response.status).toBe(200)
+      expect(await bytesOf(response)).toEqual(whole)
+    },
+  )
 
   it('answers 304 to who has the bytes, and the whole to who has others', async () => {
     const etag = (await get(app, PATH)).headers.get('etag') ?? ''
@@ -113,8 +156,11 @@ describe('a served dataset', () => {
   })
 
   it('gives the counts alone', async () => {
-    expect(await json(await get(app, `${PATH}?policy_version=1&policy_version=2&correct=true&explain=counts`))).toMatchObject({
-      snapshot: 1, counts: { trajectories: 3, rows: 1, filtered: { policy_version: 1, correct: 1 } },
+    expect(
+      await json(await get(app, `${PATH}?policy_version=1&policy_version=2&correct=true&explain=counts`)),
+    ).toMatchObject({
+      snapshot: 1,
+      counts: { trajectories: 3, rows: 1, filtered: { policy_version: 1, correct: 1 } },
     })
   })
 
@@ -145,7 +191,21 @@ describe('a served dataset', () => {
     expect([response.status, (await json(response))['hint']]).toEqual([status, hint])
   })
 
-  it.each(['reward_gte=1e400', 'reward=NaN', 'policy_version=1.5', 'policy_version=-1', 'run=', 'run=%00', 'run=a%0Ab', 'correct=yes', 'limit=0', 'shape=verl', 'reward_version=*', 'snapshot=0', 'explain=all'])('refuses %s', async (query) => {
+  it.each([
+    'reward_gte=1e400',
+    'reward=NaN',
+    'policy_version=1.5',
+    'policy_version=-1',
+    'run=',
+    'run=%00',
+    'run=a%0Ab',
+    'correct=yes',
+    'limit=0',
+    'shape=verl',
+    'reward_version=*',
+    'snapshot=0',
+    'explain=all',
+  ])('refuses %s', async (query) => {
     const response = await get(app, `${PATH}?${query}`)
     expect([query, response.status, (await json(response))['code']]).toEqual([query, 400, 'invalid_parameter'])
   })
@@ -155,7 +215,16 @@ describe('a served dataset', () => {
     expect((await get(app, `${PATH}?run=${'ü'.repeat(129)}`)).status).toBe(400)
   })
 
-  it.each(["x'; DROP TABLE candidates; --", "'; COPY (SELECT 1) TO '/tmp/x'; --", '\\', '"', '$$', "'||'", '%', '\u{1f600}'])('finds nothing under the name %s, and does nothing else', async (name) => {
+  it.each([
+    "x'; DROP TABLE candidates; --",
+    "'; COPY (SELECT 1) TO '/tmp/x'; --",
+    '\\',
+    '"',
+    '$$',
+    "'||'",
+    '%',
+    '\u{1f600}',
+  ])('finds nothing under the name %s, and does nothing else', async (name) => {
     for (const parameter of ['run', 'item', 'group', 'family', 'reward_version']) {
       const response = await get(app, `${PATH}?${parameter}=${encodeURIComponent(name)}&explain=counts`)
       expect(response.status).toBe(200)
@@ -165,7 +234,12 @@ describe('a served dataset', () => {
   it('lists what can be asked for', async () => {
     const all = await json(await get(app, '/v1/datasets'))
     expect((all['recipes'] as { name: string }[]).map(({ name }) => name)).toEqual(['sft', 'trajectories'])
-    expect(all['filters']).toContainEqual({ name: 'reward', kind: 'real', description: 'The reward.', operators: ['', 'gte', 'lte', 'gt', 'lt', 'ne'] })
+    expect(all['filters']).toContainEqual({
+      name: 'reward',
+      kind: 'real',
+      description: 'The reward.',
+      operators: ['', 'gte', 'lte', 'gt', 'lt', 'ne'],
+    })
   })
 })
 
@@ -183,7 +257,10 @@ describe('a URL', () => {
     await lake.add({ trajectories: [trajectory({ trajectory_id: 't1' })] })
     const app = served(lake)
     const before = await bytesOf(await get(app, `${PATH}?snapshot=1`))
-    await lake.add({ trajectories: [trajectory({ trajectory_id: 't2' })], scores: [{ trajectory_id: 't1', offset: 4, reward: 1 }] })
+    await lake.add({
+      trajectories: [trajectory({ trajectory_id: 't2' })],
+      scores: [{ trajectory_id: 't1', offset: 4, reward: 1 }],
+    })
     expect((await get(app, PATH)).headers.get('stepstore-rows')).toBe('2')
     lake.expire(2)
     expect(await bytesOf(await get(app, `${PATH}?snapshot=1`))).toEqual(before)
@@ -211,7 +288,11 @@ describe('a URL', () => {
 
   it('before there is any snapshot is 503 with Retry-After', async () => {
     const response = await get(served(lake), PATH)
-    expect([response.status, response.headers.get('retry-after'), (await json(response))['code']]).toEqual([503, '1', 'behind'])
+    expect([response.status, response.headers.get('retry-after'), (await json(response))['code']]).toEqual([
+      503,
+      '1',
+      'behind',
+    ])
   })
 })
 
@@ -227,7 +308,10 @@ describe('a build that takes long', () => {
     const runCopy: RunCopy = async (job, options) => {
       started += 1
       options.onProgress?.(0.5)
-      await Promise.race([gate, new Promise((_, reject) => options.signal.addEventListener('abort', () => reject(new Error('stopped'))))])
+      await Promise.race([
+        gate,
+        new Promise((_, reject) => options.signal.addEventListener('abort', () => reject(new Error('stopped')))),
+      ])
       return plain.runCopy(job, options)
     }
     lake = await smallLake({ runCopy, waitingMax: 1 })
@@ -246,17 +330,29 @@ describe('a build that takes long', () => {
     const app = served(lake, { buildWaitMs: 20, pinWaitMs: 20 })
     const [first, second] = await Promise.all([get(app, PATH), get(app, PATH)])
     const body = await json(first)
-    expect([first.status, second.status, body['code'], first.headers.get('retry-after')]).toEqual([503, 503, 'building', '5'])
+    expect([first.status, second.status, body['code'], first.headers.get('retry-after')]).toEqual([
+      503,
+      503,
+      'building',
+      '5',
+    ])
     const build = String(body['build']).slice(PUBLIC_URL.length)
     expect(await json(await get(app, build))).toMatchObject({ state: 'running', progress: 0.5 })
     const pin = await get(app, `${PATH}/pin`)
-    expect([pin.status, await json(pin)]).toEqual([202, { build: body['build'], snapshot: 1, pin: `${PUBLIC_URL}${PATH}/pin?snapshot=1` }])
+    expect([pin.status, await json(pin)]).toEqual([
+      202,
+      { build: body['build'], snapshot: 1, pin: `${PUBLIC_URL}${PATH}/pin?snapshot=1` },
+    ])
     await lake.add({ trajectories: [trajectory({ trajectory_id: 't2' })] })
     release()
     const patient = served(lake)
     const answer = await get(patient, PATH)
     expect([answer.status, answer.headers.get('stepstore-snapshot'), started]).toEqual([200, '1', 1])
-    expect(await json(await get(app, build))).toMatchObject({ state: 'done', progress: 1, url: `${PUBLIC_URL}${PATH}?snapshot=1` })
+    expect(await json(await get(app, build))).toMatchObject({
+      state: 'done',
+      progress: 1,
+      url: `${PUBLIC_URL}${PATH}?snapshot=1`,
+    })
     expect((await get(patient, PATH)).headers.get('stepstore-snapshot')).toBe('2')
   })
 

@@ -58,16 +58,49 @@ interface Running {
 function served(project: Project, archive: Archive): { app: ReturnType<typeof queryApp>; made: Datasets } {
   const { db } = store
   const made = datasets({
-    blobs, logger: silent, clock: () => 0, scratchDir: join(folder, 'scratch', 'built'), runCopy: (request, options) => lake.copy(request, options),
+    blobs,
+    logger: silent,
+    clock: () => 0,
+    scratchDir: join(folder, 'scratch', 'built'),
+    runCopy: (request, options) => lake.copy(request, options),
     reach: (offsets, timeoutMs, signal) => archive.reach(offsets, timeoutMs, signal),
-    catalog: { newest: () => newestSnapshot(db), byId: (id) => snapshotById(db, id), oldestId: async () => 1, filesAt: (table, id) => filesAt(db, table, id) },
+    catalog: {
+      newest: () => newestSnapshot(db),
+      byId: (id) => snapshotById(db, id),
+      oldestId: async () => 1,
+      filesAt: (table, id) => filesAt(db, table, id),
+    },
   })
-  return { made, app: queryApp({ store, log, blobs, project, archive, logger: silent, clock: () => 0, publicUrl: 'http://stepstore.test', datasets: made }) }
+  return {
+    made,
+    app: queryApp({
+      store,
+      log,
+      blobs,
+      project,
+      archive,
+      logger: silent,
+      clock: () => 0,
+      publicUrl: 'http://stepstore.test',
+      datasets: made,
+    }),
+  }
 }
 
 async function run(): Promise<Running> {
   const project = await startProject({ log, store, logger: silent })
-  const archive = await startArchive({ log, logPlace: { kind: 'lmdb', folder: '' }, store, blobs, lake, project, logger: silent, clock: () => Date.now(), cutEveryMs: 3_600_000, reachEveryMs: 0 })
+  const archive = await startArchive({
+    log,
+    logPlace: { kind: 'lmdb', folder: '' },
+    store,
+    blobs,
+    lake,
+    project,
+    logger: silent,
+    clock: () => Date.now(),
+    cutEveryMs: 3_600_000,
+    reachEveryMs: 0,
+  })
   const { app, made } = served(project, archive)
   const get = async (path: string) => app.request(`http://stepstore.test${path}`)
   return {
@@ -76,7 +109,10 @@ async function run(): Promise<Running> {
       const response = await get(path)
       const text = await response.text()
       if (response.status !== 200) throw new Error(`${path}: ${text}`)
-      return text.split('\n').slice(0, -1).map((line) => JSON.parse(line) as Json)
+      return text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Json)
     },
     stop: async () => {
       await made.close()
@@ -86,10 +122,22 @@ async function run(): Promise<Running> {
   }
 }
 
-const send = async (events: readonly SentEvent[]) => formatPosition(log.id, await log.append(events.map((event) => recordOf(event))))
+const send = async (events: readonly SentEvent[]) =>
+  formatPosition(log.id, await log.append(events.map((event) => recordOf(event))))
 
 const ALL = REASON_NAMES.map((reason) => `include=${reason}`).join('&')
-const SHARED = ['run_id', 'trajectory_id', 'item_id', 'group_id', 'policy_version', 'train_step', 'correct', 'status', 'end_reason', 'rollout_index']
+const SHARED = [
+  'run_id',
+  'trajectory_id',
+  'item_id',
+  'group_id',
+  'policy_version',
+  'train_step',
+  'correct',
+  'status',
+  'end_reason',
+  'rollout_index',
+]
 const pick = (row: Json, names: readonly string[]) => Object.fromEntries(names.map((name) => [name, row[name] ?? null]))
 /** The API writes rewards that are not finite as text; JSON lines have null for them. */
 const finite = (reward: unknown) => (typeof reward === 'number' ? reward : null)
@@ -102,13 +150,21 @@ describe('a dataset of what was sent', () => {
         const running = await run()
         try {
           const after = `after=${await send(events)}`
-          const listed = ((await (await running.get(`/v1/trajectories?limit=1000&${after}`)).json()) as { rows: Json[] }).rows
+          const listed = (
+            (await (await running.get(`/v1/trajectories?limit=1000&${after}`)).json()) as { rows: Json[] }
+          ).rows
           const rows = await running.lines(`/v1/datasets/trajectories.jsonl?${ALL}&${after}`)
-          expect(rows.map((row) => ({ ...pick(row, SHARED), reward: row['reward'] }))).toEqual(listed.map((row) => ({ ...pick(row, SHARED), reward: finite(row['reward']) })))
+          expect(rows.map((row) => ({ ...pick(row, SHARED), reward: row['reward'] }))).toEqual(
+            listed.map((row) => ({ ...pick(row, SHARED), reward: finite(row['reward']) })),
+          )
           for (const row of await running.lines(`/v1/datasets/sft.jsonl?${ALL}&${after}`)) {
-            const whole = (await (await running.get(`/v1/trajectories/${encodeURIComponent(String(row['trajectory_id']))}?${after}`)).json()) as { messages: Json[] }
+            const whole = (await (
+              await running.get(`/v1/trajectories/${encodeURIComponent(String(row['trajectory_id']))}?${after}`)
+            ).json()) as { messages: Json[] }
             const messages = row['messages'] as Json[]
-            expect(messages.map((message) => [message['role'], message['content'] ?? null])).toEqual(whole.messages.map((message) => [message['role'], message['content'] ?? null]))
+            expect(messages.map((message) => [message['role'], message['content'] ?? null])).toEqual(
+              whole.messages.map((message) => [message['role'], message['content'] ?? null]),
+            )
             expect(row['loss_mask']).toEqual(messages.map((message) => (message['role'] === 'assistant' ? 1 : 0)))
           }
         } finally {
@@ -122,7 +178,13 @@ describe('a dataset of what was sent', () => {
   it('has the same bytes at its URL after the store was lost, and a late score changes only newer ones', async () => {
     const told = (type: SentEvent['type'], data: Json): SentEvent => ({ type, data, time: '2026-01-01T00:00:00Z' })
     const rollout = (id: string): SentEvent[] => [
-      told('trajectory.started', { trajectory_id: id, run_id: 'r', item_id: 'i', policy_version: 1, prompt: [{ role: 'user', content: 'Q' }] }),
+      told('trajectory.started', {
+        trajectory_id: id,
+        run_id: 'r',
+        item_id: 'i',
+        policy_version: 1,
+        prompt: [{ role: 'user', content: 'Q' }],
+      }),
       told('step.recorded', { trajectory_id: id, step_index: 0, run_id: 'r', action_kind: 'answer', raw_output: 'A' }),
       told('trajectory.finished', { trajectory_id: id, status: 'completed', end_reason: 'answer', n_steps: 1 }),
     ]
@@ -138,7 +200,9 @@ describe('a dataset of what was sent', () => {
     const second = await run()
     try {
       const late = `after=${await send([told('trajectory.scored', { trajectory_id: 't1', reward_version: 'default', reward: 1 })])}`
-      expect((await second.lines(`/v1/datasets/sft.jsonl?correct=true&${late}`)).map((row) => row['trajectory_id'])).toEqual(['t1'])
+      expect(
+        (await second.lines(`/v1/datasets/sft.jsonl?correct=true&${late}`)).map((row) => row['trajectory_id']),
+      ).toEqual(['t1'])
       expect(await (await second.get(url)).text()).toBe(bytes)
       // Built for the first time only now, from a snapshot that was made before the loss.
       expect(await (await second.get(notBuilt)).text()).toBe(bytes)

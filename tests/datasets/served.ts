@@ -12,7 +12,11 @@ export const PUBLIC_URL = 'http://stepstore.test'
 export function served(lake: SmallLake, options: DatasetRoutesOptions = {}): Hono {
   const app = new Hono()
   const deps = {
-    blobs: lake.blobs, logger: silent, clock: () => 0, publicUrl: PUBLIC_URL, archive: { newest: undefined },
+    blobs: lake.blobs,
+    logger: silent,
+    clock: () => 0,
+    publicUrl: PUBLIC_URL,
+    archive: { newest: undefined },
     log: { id: 'log-1', partitions: 4, bounds: async () => [] },
   } as unknown as QueryDeps
   for (const { method, path, handle } of datasetRoutes(lake.datasets, options)) {
@@ -24,7 +28,10 @@ export function served(lake: SmallLake, options: DatasetRoutesOptions = {}): Hon
   app.onError((error) => {
     const problem = asProblem(error)
     const retry = problem.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(problem.retryAfterSeconds) }
-    return new Response(JSON.stringify(problemBody(problem)), { status: problem.status, headers: { 'Content-Type': 'application/problem+json', ...retry } })
+    return new Response(JSON.stringify(problemBody(problem)), {
+      status: problem.status,
+      headers: { 'Content-Type': 'application/problem+json', ...retry },
+    })
   })
   return app
 }

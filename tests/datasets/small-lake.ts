@@ -45,10 +45,15 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
     newest: async () => snapshots.at(-1),
     byId: async (id) => snapshots.find((snapshot) => snapshot.snapshot_id === id),
     oldestId: async () => snapshots[0]?.snapshot_id,
-    filesAt: async (table, id) => files.filter((known) => known.table === table && known.begin <= id).map(({ file }) => file),
+    filesAt: async (table, id) =>
+      files.filter((known) => known.table === table && known.begin <= id).map(({ file }) => file),
   }
 
-  async function write(table: LakeTableName, rows: readonly Readonly<Record<string, unknown>>[], snapshotId: number): Promise<void> {
+  async function write(
+    table: LakeTableName,
+    rows: readonly Readonly<Record<string, unknown>>[],
+    snapshotId: number,
+  ): Promise<void> {
     const source = join(folder, `${randomUUID()}.ndjson`)
     const target = join(folder, `${randomUUID()}.parquet`)
     await writeFile(source, rows.map((row) => JSON.stringify(row)).join('\n'))
@@ -56,19 +61,41 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
     const raw = table === 'events' ? 'REPLACE (encode(raw) AS raw)' : ''
     const read = `read_json('${source}', format = 'newline_delimited', columns = {${types.join(', ').replace("'BLOB'", "'VARCHAR'")}})`
     const order = LAKE_TABLES[table].sort.map((name) => `"${name}"`).join(', ')
-    await connection.run(`COPY (SELECT * ${raw} FROM ${read} ORDER BY ${order}) TO '${target}' (FORMAT parquet, COMPRESSION zstd)`)
+    await connection.run(
+      `COPY (SELECT * ${raw} FROM ${read} ORDER BY ${order}) TO '${target}' (FORMAT parquet, COMPRESSION zstd)`,
+    )
     const key = `lake/${table}/${String(snapshotId)}-${randomUUID()}.parquet`
     await blobs.put(key, { file: target })
-    const runs = rows.map((row) => row['run_id']).filter((run) => typeof run === 'string').sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
-    files.push({ table, begin: snapshotId, file: { path: key, rows: rows.length, stats: runs.length === rows.length ? { run_id: { min: runs[0], max: runs.at(-1), null_count: 0 } } : {} } })
+    const runs = rows
+      .map((row) => row['run_id'])
+      .filter((run) => typeof run === 'string')
+      .sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
+    files.push({
+      table,
+      begin: snapshotId,
+      file: {
+        path: key,
+        rows: rows.length,
+        stats: runs.length === rows.length ? { run_id: { min: runs[0], max: runs.at(-1), null_count: 0 } } : {},
+      },
+    })
   }
 
   const served = datasets({
-    blobs, catalog, runCopy, logger: silent, clock: () => 0, scratchDir: join(folder, 'scratch'),
-    reach: async () => undefined, ...options,
+    blobs,
+    catalog,
+    runCopy,
+    logger: silent,
+    clock: () => 0,
+    scratchDir: join(folder, 'scratch'),
+    reach: async () => undefined,
+    ...options,
   })
   return {
-    blobs, catalog, datasets: served, runCopy,
+    blobs,
+    catalog,
+    datasets: served,
+    runCopy,
     add: async (rows, cut = '') => {
       const id = (snapshots.at(-1)?.snapshot_id ?? 0) + 1
       for (const table of Object.keys(rows) as LakeTableName[]) {
@@ -79,7 +106,10 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
       return id
     },
     expire: (below) => {
-      snapshots.splice(0, snapshots.findIndex((snapshot) => snapshot.snapshot_id >= below))
+      snapshots.splice(
+        0,
+        snapshots.findIndex((snapshot) => snapshot.snapshot_id >= below),
+      )
     },
     query: async (sql) => (await connection.runAndReadAll(sql)).getRowObjectsJson(),
     close: async () => {
@@ -96,12 +126,29 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
 export function trajectory(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const n = Number(fields['n_steps'] ?? 1)
   return {
-    run_id: 'r1', item_id: 'i1', policy_version: 0, status: 'completed', end_reason: 'answer', n_steps: n, n_steps_seen: n,
-    step_index_max: n === 0 ? null : n - 1, n_conflicts: 0, image_ids: [], dt: '2026-01-01', ...fields,
+    run_id: 'r1',
+    item_id: 'i1',
+    policy_version: 0,
+    status: 'completed',
+    end_reason: 'answer',
+    n_steps: n,
+    n_steps_seen: n,
+    step_index_max: n === 0 ? null : n - 1,
+    n_conflicts: 0,
+    image_ids: [],
+    dt: '2026-01-01',
+    ...fields,
   }
 }
 
 /** A request with nothing asked. */
 export const everything = {
-  recipe: 'trajectories', format: 'parquet', shape: 'openai', conditions: {}, rewardVersion: undefined, include: [], limit: undefined, seed: undefined,
+  recipe: 'trajectories',
+  format: 'parquet',
+  shape: 'openai',
+  conditions: {},
+  rewardVersion: undefined,
+  include: [],
+  limit: undefined,
+  seed: undefined,
 } as const

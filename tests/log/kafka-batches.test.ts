@@ -26,7 +26,14 @@ const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
 const AT = 1_700_000_000_000
 
 async function batch(base: number, records: readonly Written[], more: Record<string, unknown> = {}): Promise<Buffer> {
-  const encoded = await RecordBatch({ firstOffset: base, firstTimestamp: AT, maxTimestamp: AT + 5, lastOffsetDelta: records.at(-1)?.offsetDelta ?? 0, records: records.map(encodeRecord), ...more })
+  const encoded = await RecordBatch({
+    firstOffset: base,
+    firstTimestamp: AT,
+    maxTimestamp: AT + 5,
+    lastOffsetDelta: records.at(-1)?.offsetDelta ?? 0,
+    records: records.map(encodeRecord),
+    ...more,
+  })
   return encoded.buffer
 }
 
@@ -38,9 +45,20 @@ function withAttributes(bytes: Buffer, attributes: number): Buffer {
   return copy
 }
 
-const plain = (offsetDelta: number, value: string): Written => ({ offsetDelta, timestampDelta: 0, key: Buffer.from('k'), value: Buffer.from(value), headers: {} })
+const plain = (offsetDelta: number, value: string): Written => ({
+  offsetDelta,
+  timestampDelta: 0,
+  key: Buffer.from('k'),
+  value: Buffer.from(value),
+  headers: {},
+})
 const bytes = fc.option(fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array)))
-const written = fc.record({ timestampDelta: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }), key: fc.option(fc.string()), value: bytes, headers: fc.dictionary(fc.string(), fc.string(), { maxKeys: 4 }) })
+const written = fc.record({
+  timestampDelta: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
+  key: fc.option(fc.string()),
+  value: bytes,
+  headers: fc.dictionary(fc.string(), fc.string(), { maxKeys: 4 }),
+})
 
 async function only(raw: readonly RawBatch[]): Promise<RawBatch> {
   const [first] = raw
@@ -51,23 +69,32 @@ async function only(raw: readonly RawBatch[]): Promise<RawBatch> {
 describe('batches', () => {
   test('give back every record, whatever is in it, compressed or not, also where offsets have gaps', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(written, fc.nat({ max: 3 })), { minLength: 1, maxLength: 12 }), fc.nat({ max: 2 ** 45 }), fc.boolean(), async (given, base, compressed) => {
-        let delta = -1
-        const records = given.map(([one, gap]) => ({ ...one, key: one.key === null ? null : Buffer.from(one.key), offsetDelta: (delta += 1 + gap) }))
-        const raw = await only(batchesIn(await batch(base, records, compressed ? { compression: 1 } : {})))
-        expect(raw).toMatchObject({ base, next: base + delta + 1 })
-        const found = await recordsOf(raw, 3, 1e6)
-        expect(found).toEqual(
-          given.map(([{ timestampDelta, key, value, headers }], index) => ({
-            partition: 3,
-            offset: base + (records[index]?.offsetDelta ?? 0),
-            appendedAtMs: AT + timestampDelta,
-            key: key ?? '',
-            value,
-            headers: Object.fromEntries(Object.entries(headers)),
-          })),
-        )
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(written, fc.nat({ max: 3 })), { minLength: 1, maxLength: 12 }),
+        fc.nat({ max: 2 ** 45 }),
+        fc.boolean(),
+        async (given, base, compressed) => {
+          let delta = -1
+          const records = given.map(([one, gap]) => ({
+            ...one,
+            key: one.key === null ? null : Buffer.from(one.key),
+            offsetDelta: (delta += 1 + gap),
+          }))
+          const raw = await only(batchesIn(await batch(base, records, compressed ? { compression: 1 } : {})))
+          expect(raw).toMatchObject({ base, next: base + delta + 1 })
+          const found = await recordsOf(raw, 3, 1e6)
+          expect(found).toEqual(
+            given.map(([{ timestampDelta, key, value, headers }], index) => ({
+              partition: 3,
+              offset: base + (records[index]?.offsetDelta ?? 0),
+              appendedAtMs: AT + timestampDelta,
+              key: key ?? '',
+              value,
+              headers: Object.fromEntries(Object.entries(headers)),
+            })),
+          )
+        },
+      ),
     )
   })
 
@@ -78,8 +105,12 @@ describe('batches', () => {
 
   test('are told from a last one that is cut off', async () => {
     const both = Buffer.concat([await batch(0, [plain(0, 'a'), plain(1, 'b')]), await batch(2, [plain(0, 'c')])])
-    expect(batchesIn(both).map(({ base, next }) => [base, next])).toEqual([[0, 2], [2, 3]])
-    for (let length = 0; length < both.length; length++) expect(batchesIn(both.subarray(0, length)).every(({ next }) => next <= 2)).toBe(true)
+    expect(batchesIn(both).map(({ base, next }) => [base, next])).toEqual([
+      [0, 2],
+      [2, 3],
+    ])
+    for (let length = 0; length < both.length; length++)
+      expect(batchesIn(both.subarray(0, length)).every(({ next }) => next <= 2)).toBe(true)
   })
 
   test('that the log damaged are an error that says where, whichever byte it is', async () => {
@@ -88,7 +119,10 @@ describe('batches', () => {
       const bad = Buffer.from(good)
       bad.writeUInt8(bad.readUInt8(place) ^ 0x10, place)
       const raw = await only(batchesIn(bad))
-      await expect(recordsOf({ ...raw, base: 7 }, 2, 1000)).rejects.toMatchObject({ code: 'corrupt', message: expect.stringContaining('partition 2 of the topic is damaged at offset 7') })
+      await expect(recordsOf({ ...raw, base: 7 }, 2, 1000)).rejects.toMatchObject({
+        code: 'corrupt',
+        message: expect.stringContaining('partition 2 of the topic is damaged at offset 7'),
+      })
     }
   })
 
@@ -109,7 +143,11 @@ describe('batches', () => {
       expect(others).toEqual([])
       expect(record).toMatchObject({ partition: 1, offset: raw.next - 1, value: null })
       expect(record?.headers[FAULT_HEADER]).toContain(`offsets 10 to ${raw.next - 1} cannot be read: ${why}`)
-      expect(readEvent(record?.value ?? null, record?.headers)).toMatchObject({ readable: false, code: 'undecodable', message: expect.stringContaining(why) })
+      expect(readEvent(record?.value ?? null, record?.headers)).toMatchObject({
+        readable: false,
+        code: 'undecodable',
+        message: expect.stringContaining(why),
+      })
     }
   })
 
@@ -127,9 +165,24 @@ describe('batches', () => {
   })
 
   test('of transactions that were rolled back are left out, and so are markers', () => {
-    const of = (base: number, producer: number, kind: 'data' | 'marker' | 'plain'): RawBatch => ({ base, next: base + 1, isControl: kind === 'marker', isTransactional: kind !== 'plain', producerId: BigInt(producer), bytes: Buffer.alloc(0) })
+    const of = (base: number, producer: number, kind: 'data' | 'marker' | 'plain'): RawBatch => ({
+      base,
+      next: base + 1,
+      isControl: kind === 'marker',
+      isTransactional: kind !== 'plain',
+      producerId: BigInt(producer),
+      bytes: Buffer.alloc(0),
+    })
     // Producer 1 rolls back 0 and commits 5; producer 2 commits 1; 2 is of nobody's transaction.
-    const all = [of(0, 1, 'data'), of(1, 2, 'data'), of(2, -1, 'plain'), of(3, 1, 'marker'), of(4, 2, 'marker'), of(5, 1, 'data'), of(6, 1, 'marker')]
+    const all = [
+      of(0, 1, 'data'),
+      of(1, 2, 'data'),
+      of(2, -1, 'plain'),
+      of(3, 1, 'marker'),
+      of(4, 2, 'marker'),
+      of(5, 1, 'data'),
+      of(6, 1, 'marker'),
+    ]
     expect(committedOnly(all, [{ producerId: 1n, firstOffset: 0 }]).map(({ base }) => base)).toEqual([1, 2, 5])
     expect(committedOnly(all, []).map(({ base }) => base)).toEqual([0, 1, 2, 5])
   })

@@ -10,12 +10,16 @@ const TEXT = `${'step '.repeat(40)}end${Array.from({ length: 90 }, (_, index) =>
 /** TEXT as python-snappy 0.7.3 and lz4 4.4.5 compress it. */
 const MADE = {
   snappy: 'a502107374657020fe0500fe0500ee05000d0570656e6461686f76636a7178656c737a676e7562697077646b7279666d74fe1a00',
-  snappyFramed: '82534e415050590000000001000000010000000d64107374657020fe05007a05000000002fc101107374657020fe05007a050070656e6461686f76636a7178656c737a676e7562697077646b7279666d74fe1a00',
-  lz4Linked: '04224d186c40250100000000000049310000005f73746570200500b0ff0e656e6461686f76636a7178656c737a676e7562697077646b7279666d741a00285078656c737a0000000021b443f4',
-  lz4BlockChecksums: '04224d187040ad310000005f73746570200500b0ff0e656e6461686f76636a7178656c737a676e7562697077646b7279666d741a00285078656c737a56617e2a00000000',
+  snappyFramed:
+    '82534e415050590000000001000000010000000d64107374657020fe05007a05000000002fc101107374657020fe05007a050070656e6461686f76636a7178656c737a676e7562697077646b7279666d74fe1a00',
+  lz4Linked:
+    '04224d186c40250100000000000049310000005f73746570200500b0ff0e656e6461686f76636a7178656c737a676e7562697077646b7279666d741a00285078656c737a0000000021b443f4',
+  lz4BlockChecksums:
+    '04224d187040ad310000005f73746570200500b0ff0e656e6461686f76636a7178656c737a676e7562697077646b7279666d741a00285078656c737a56617e2a00000000',
 }
 
-const undone = async (codec: number, hex: string): Promise<string> => (await decompress(codec, Buffer.from(hex, 'hex'), 1e6)).toString()
+const undone = async (codec: number, hex: string): Promise<string> =>
+  (await decompress(codec, Buffer.from(hex, 'hex'), 1e6)).toString()
 
 describe('codecs', () => {
   test('undo what other libraries made: raw and framed snappy, lz4 with linked blocks and with checksums', async () => {
@@ -37,15 +41,25 @@ describe('codecs', () => {
   })
 
   test('bytes that were changed or cut off give a fault or other bytes, and never more than they may', async () => {
-    const made = [Buffer.from(MADE.snappy, 'hex'), Buffer.from(MADE.snappyFramed, 'hex'), Buffer.from(MADE.lz4Linked, 'hex'), Buffer.from(MADE.lz4BlockChecksums, 'hex')]
+    const made = [
+      Buffer.from(MADE.snappy, 'hex'),
+      Buffer.from(MADE.snappyFramed, 'hex'),
+      Buffer.from(MADE.lz4Linked, 'hex'),
+      Buffer.from(MADE.lz4BlockChecksums, 'hex'),
+    ]
     await fc.assert(
-      fc.asyncProperty(fc.nat({ max: 3 }), fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 3 }), fc.nat({ max: 400 }), async (which, flips, length) => {
-        const bytes = Buffer.from(made[which] ?? []).subarray(0, length)
-        for (const [place, byte] of flips) if (bytes.length > 0) bytes[place % bytes.length] = byte
-        const result = await decompress(which < 2 ? SNAPPY : LZ4, bytes, 5000).catch((error: unknown) => error)
-        if (Buffer.isBuffer(result)) expect(result.length).toBeLessThanOrEqual(5000)
-        else expect(result).toBeInstanceOf(CodecFault)
-      }),
+      fc.asyncProperty(
+        fc.nat({ max: 3 }),
+        fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 3 }),
+        fc.nat({ max: 400 }),
+        async (which, flips, length) => {
+          const bytes = Buffer.from(made[which] ?? []).subarray(0, length)
+          for (const [place, byte] of flips) if (bytes.length > 0) bytes[place % bytes.length] = byte
+          const result = await decompress(which < 2 ? SNAPPY : LZ4, bytes, 5000).catch((error: unknown) => error)
+          if (Buffer.isBuffer(result)) expect(result.length).toBeLessThanOrEqual(5000)
+          else expect(result).toBeInstanceOf(CodecFault)
+        },
+      ),
       { numRuns: 2000 },
     )
   })

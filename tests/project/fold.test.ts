@@ -12,7 +12,10 @@ import { history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 function folded(records: readonly NewRecord[]): Changes {
   const state = new FoldState(0)
   records.forEach((record, offset) => {
-    const judged = judge({ partition: 0, offset, appendedAtMs: 0, headers: record.headers ?? {}, value: record.value }, () => 0)
+    const judged = judge(
+      { partition: 0, offset, appendedAtMs: 0, headers: record.headers ?? {}, value: record.value },
+      () => 0,
+    )
     for (const [table, key] of keysOf(judged)) if (!state.knows(table, key)) state.load(table, key, null)
     fold(state, judged)
   })
@@ -24,10 +27,23 @@ const LATENESS = new Set(['n_late', 'n_duplicates'])
 
 /** Rows as they are, places in the log and the record of lateness and duplicates left out, in order of key. */
 function content(changes: Changes): unknown {
-  const clean = (row: object) => JSON.stringify(Object.entries(row).filter(([name]) => !PLACES.test(name) && !LATENESS.has(name)), (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value))
+  const clean = (row: object) =>
+    JSON.stringify(
+      Object.entries(row).filter(([name]) => !PLACES.test(name) && !LATENESS.has(name)),
+      (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value),
+    )
   const sorted = (rows: readonly object[] | undefined) => (rows ?? []).map(clean).sort()
-  const totals = [...changes.runTotals].map(([run, { counts, firstEventAt, lastEventAt }]) => ({ run, ...counts, firstEventAt, lastEventAt }))
-  return { rows: Object.fromEntries(Object.entries(changes.rows).map(([name, rows]) => [name, sorted(rows as object[])])), steps: sorted(changes.newSteps), totals: sorted(totals) }
+  const totals = [...changes.runTotals].map(([run, { counts, firstEventAt, lastEventAt }]) => ({
+    run,
+    ...counts,
+    firstEventAt,
+    lastEventAt,
+  }))
+  return {
+    rows: Object.fromEntries(Object.entries(changes.rows).map(([name, rows]) => [name, sorted(rows as object[])])),
+    steps: sorted(changes.newSteps),
+    totals: sorted(totals),
+  }
 }
 
 const shuffled = (events: readonly SentEvent[], seed: number) => {
@@ -39,7 +55,9 @@ describe('the fold', () => {
   it('gives the same rows whatever the order of arrival, where nothing conflicts', () => {
     fc.assert(
       fc.property(history, fc.integer(), (events, seed) => {
-        expect(content(folded(shuffled(events, seed).map((event) => recordOf(event))))).toEqual(content(folded(events.map((event) => recordOf(event)))))
+        expect(content(folded(shuffled(events, seed).map((event) => recordOf(event))))).toEqual(
+          content(folded(events.map((event) => recordOf(event)))),
+        )
       }),
       { numRuns: 150 },
     )
@@ -54,40 +72,88 @@ describe('the fold', () => {
         expect(content(both)).toEqual(content(folded(once)))
         expect(both.partitionTotals['n_duplicates']).toBe(repeats.length)
         expect(both.partitionTotals['n_accepted']).toBe(once.length)
-        expect(both.verdicts.every((verdict) => verdict.verdict === 'duplicate' && verdict.first_offset !== null)).toBe(true)
+        expect(both.verdicts.every((verdict) => verdict.verdict === 'duplicate' && verdict.first_offset !== null)).toBe(
+          true,
+        )
       }),
       { numRuns: 150 },
     )
   })
 
   it('keeps the first content of a key, sets the other aside and marks the trajectory', () => {
-    const start: SentEvent = { type: 'trajectory.started', data: { trajectory_id: 't', run_id: 'r', item_id: 'i', policy_version: 1 }, time: '2026-01-01T00:00:00Z' }
-    const step = (raw: string): SentEvent => ({ type: 'step.recorded', data: { trajectory_id: 't', step_index: 0, run_id: 'r', action_kind: 'answer', raw_output: raw }, time: '2026-01-01T00:00:01Z' })
+    const start: SentEvent = {
+      type: 'trajectory.started',
+      data: { trajectory_id: 't', run_id: 'r', item_id: 'i', policy_version: 1 },
+      time: '2026-01-01T00:00:00Z',
+    }
+    const step = (raw: string): SentEvent => ({
+      type: 'step.recorded',
+      data: { trajectory_id: 't', step_index: 0, run_id: 'r', action_kind: 'answer', raw_output: raw },
+      time: '2026-01-01T00:00:01Z',
+    })
     const changes = folded([start, step('first'), step('second'), step('first')].map((event) => recordOf(event)))
-    expect(changes.verdicts.map(({ offset, verdict, code }) => [offset, verdict, code])).toEqual([[2, 'conflict', 'other_content'], [3, 'duplicate', null]])
+    expect(changes.verdicts.map(({ offset, verdict, code }) => [offset, verdict, code])).toEqual([
+      [2, 'conflict', 'other_content'],
+      [3, 'duplicate', null],
+    ])
     expect(changes.rows.trajectories?.[0]).toMatchObject({ n_steps_seen: 1, n_conflicts: 1, n_duplicates: 1 })
     expect(changes.newSteps.map(({ offset }) => offset)).toEqual([1])
-    expect(changes.runTotals.get('r')?.counts).toMatchObject({ n_steps: 1, n_conflicts: 1, n_duplicates: 1, n_trajectories: 1 })
+    expect(changes.runTotals.get('r')?.counts).toMatchObject({
+      n_steps: 1,
+      n_conflicts: 1,
+      n_duplicates: 1,
+      n_trajectories: 1,
+    })
   })
 
   it('refuses an event of another run for a trajectory', () => {
-    const of = (run: string, stepIndex: number): SentEvent => ({ type: 'step.recorded', data: { trajectory_id: 't', step_index: stepIndex, run_id: run, action_kind: 'answer' }, time: '2026-01-01T00:00:00Z' })
+    const of = (run: string, stepIndex: number): SentEvent => ({
+      type: 'step.recorded',
+      data: { trajectory_id: 't', step_index: stepIndex, run_id: run, action_kind: 'answer' },
+      time: '2026-01-01T00:00:00Z',
+    })
     const changes = folded([of('a', 0), of('b', 1)].map((event) => recordOf(event)))
     expect(changes.verdicts[0]).toMatchObject({ verdict: 'conflict', code: 'trajectory_of_other_run' })
     expect(changes.runTotals.has('b')).toBe(false)
   })
 
   it('lets a checkpoint be published again with further fields, but not with other ones', () => {
-    const policy = (data: object): SentEvent => ({ type: 'policy.published', data: { run_id: 'r', policy_version: 1, train_step: 5, ...data }, time: '2026-01-01T00:00:00Z' })
-    const changes = folded([policy({}), policy({ checkpoint_uri: 's3://c' }), policy({}), policy({ checkpoint_uri: 's3://other' })].map((event) => recordOf(event)))
-    expect(changes.verdicts.map(({ offset, verdict }) => [offset, verdict])).toEqual([[2, 'duplicate'], [3, 'conflict']])
-    expect(changes.rows.policies?.[0]?.data).toEqual({ checkpoint_uri: 's3://c', policy_version: 1, run_id: 'r', train_step: 5 })
+    const policy = (data: object): SentEvent => ({
+      type: 'policy.published',
+      data: { run_id: 'r', policy_version: 1, train_step: 5, ...data },
+      time: '2026-01-01T00:00:00Z',
+    })
+    const changes = folded(
+      [policy({}), policy({ checkpoint_uri: 's3://c' }), policy({}), policy({ checkpoint_uri: 's3://other' })].map(
+        (event) => recordOf(event),
+      ),
+    )
+    expect(changes.verdicts.map(({ offset, verdict }) => [offset, verdict])).toEqual([
+      [2, 'duplicate'],
+      [3, 'conflict'],
+    ])
+    expect(changes.rows.policies?.[0]?.data).toEqual({
+      checkpoint_uri: 's3://c',
+      policy_version: 1,
+      run_id: 'r',
+      train_step: 5,
+    })
   })
 
   it('does not compare what the definition says is not compared, and takes a bare observation for one tool message', () => {
-    const run = (config: unknown): SentEvent => ({ type: 'run.started', data: { run_id: 'r', kind: 'rl', config }, time: '2026-01-01T00:00:00Z' })
-    const step = (observation: unknown): SentEvent => ({ type: 'step.recorded', data: { trajectory_id: 't', step_index: 0, run_id: 'r', action_kind: 'message', observation }, time: '2026-01-01T00:00:00Z' })
-    const changes = folded([run(1), run(2), step('seen'), step([{ role: 'tool', content: 'seen' }])].map((event) => recordOf(event)))
+    const run = (config: unknown): SentEvent => ({
+      type: 'run.started',
+      data: { run_id: 'r', kind: 'rl', config },
+      time: '2026-01-01T00:00:00Z',
+    })
+    const step = (observation: unknown): SentEvent => ({
+      type: 'step.recorded',
+      data: { trajectory_id: 't', step_index: 0, run_id: 'r', action_kind: 'message', observation },
+      time: '2026-01-01T00:00:00Z',
+    })
+    const changes = folded(
+      [run(1), run(2), step('seen'), step([{ role: 'tool', content: 'seen' }])].map((event) => recordOf(event)),
+    )
     expect(changes.verdicts.map(({ verdict }) => verdict)).toEqual(['duplicate', 'duplicate'])
   })
 })

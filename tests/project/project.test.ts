@@ -56,7 +56,11 @@ function failing(store: Store, at: ReadonlySet<number>): Store {
 /** A log that gives at most so many records a read, in turn. */
 function inBatches(log: Log, sizes: readonly number[]): Log {
   let reads = 0
-  return { ...log, read: (partition, from, limit) => log.read(partition, from, { ...limit, recordsMax: sizes[reads++ % sizes.length] ?? 1 }) }
+  return {
+    ...log,
+    read: (partition, from, limit) =>
+      log.read(partition, from, { ...limit, recordsMax: sizes[reads++ % sizes.length] ?? 1 }),
+  }
 }
 
 async function foldAll(log: Log, into: Store): Promise<void> {
@@ -73,37 +77,69 @@ async function foldAll(log: Log, into: Store): Promise<void> {
 }
 
 describe('project', () => {
-  it.each([['pglite', 12], ['postgres', 5]] as const)('gives the same tables on %s for any split into batches, any failed commits, and from zero', { timeout: 120_000 }, async (kind, numRuns) => {
-    const store = stores[kind]
-    const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 })
-    const failures = fc.array(fc.nat({ max: 20 }), { maxLength: 4 })
-    await fc.assert(
-      fc.asyncProperty(history, fc.array(garbage, { maxLength: 3 }), fc.array(fc.nat(), { maxLength: 5 }), sizes, failures, async (events, bad, again, batches, cuts) => {
-        const log = memoryLog({ partitions: 2 })
-        const records = [...events.map((event) => recordOf(event)), ...bad, ...again.map((pick, index) => recordOf(events[pick % events.length] ?? events[0]!, index))]
-        await log.append(records)
-        await emptyStore(store)
-        await foldAll(inBatches(log, batches), failing(store, new Set(cuts)))
-        const live = await tables(store)
-        await emptyStore(store)
-        await foldAll(log, store)
-        expect(await tables(store)).toEqual(live)
-        const totals = live['partition_totals'] as { n_accepted: number; n_duplicates: number; n_conflicts: number; n_unreadable: number }[]
-        expect(totals.reduce((sum, row) => sum + row.n_accepted + row.n_duplicates + row.n_conflicts + row.n_unreadable, 0)).toBe(records.length)
-      }),
-      { numRuns },
-    )
-  })
+  it.each([
+    ['pglite', 12],
+    ['postgres', 5],
+  ] as const)(
+    'gives the same tables on %s for any split into batches, any failed commits, and from zero',
+    { timeout: 120_000 },
+    async (kind, numRuns) => {
+      const store = stores[kind]
+      const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 })
+      const failures = fc.array(fc.nat({ max: 20 }), { maxLength: 4 })
+      await fc.assert(
+        fc.asyncProperty(
+          history,
+          fc.array(garbage, { maxLength: 3 }),
+          fc.array(fc.nat(), { maxLength: 5 }),
+          sizes,
+          failures,
+          async (events, bad, again, batches, cuts) => {
+            const log = memoryLog({ partitions: 2 })
+            const records = [
+              ...events.map((event) => recordOf(event)),
+              ...bad,
+              ...again.map((pick, index) => recordOf(events[pick % events.length] ?? events[0]!, index)),
+            ]
+            await log.append(records)
+            await emptyStore(store)
+            await foldAll(inBatches(log, batches), failing(store, new Set(cuts)))
+            const live = await tables(store)
+            await emptyStore(store)
+            await foldAll(log, store)
+            expect(await tables(store)).toEqual(live)
+            const totals = live['partition_totals'] as {
+              n_accepted: number
+              n_duplicates: number
+              n_conflicts: number
+              n_unreadable: number
+            }[]
+            expect(
+              totals.reduce(
+                (sum, row) => sum + row.n_accepted + row.n_duplicates + row.n_conflicts + row.n_unreadable,
+                0,
+              ),
+            ).toBe(records.length)
+          },
+        ),
+        { numRuns },
+      )
+    },
+  )
 
   it('lets exactly one of two owners commit a batch', async () => {
     await emptyStore(store)
     const log = memoryLog({ partitions: 1 })
-    await log.append([recordOf({ type: 'run.started', data: { run_id: 'r', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })])
+    await log.append([
+      recordOf({ type: 'run.started', data: { run_id: 'r', kind: 'rl' }, time: '2026-01-01T00:00:00Z' }),
+    ])
     const owners = [new PartitionFold({ partition: 0, log, store }), new PartitionFold({ partition: 0, log, store })]
     await Promise.all(owners.map((owner) => owner.seek()))
     const outcomes = await Promise.allSettled(owners.map((owner) => owner.step()))
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-    expect(outcomes.find((outcome) => outcome.status === 'rejected')).toMatchObject({ reason: { code: 'cursor_moved' } })
+    expect(outcomes.find((outcome) => outcome.status === 'rejected')).toMatchObject({
+      reason: { code: 'cursor_moved' },
+    })
     expect((await store.db.selectFrom('partition_totals').select('n_accepted').executeTakeFirst())?.n_accepted).toBe(1)
   })
 
@@ -123,14 +159,23 @@ describe('project', () => {
   it('folds again when the rows belong to another log, and tells how far it is', async () => {
     await emptyStore(store)
     const first = memoryLog({ id: 'log-1', partitions: 1 })
-    await first.append([recordOf({ type: 'run.started', data: { run_id: 'old', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })])
+    await first.append([
+      recordOf({ type: 'run.started', data: { run_id: 'old', kind: 'rl' }, time: '2026-01-01T00:00:00Z' }),
+    ])
     const before = await startProject({ log: first, store, logger: silent })
     expect(await before.waitFor(new Map([[0, 1]]), 5000)).toBe(true)
     await before.stop()
     const second = memoryLog({ id: 'log-2', partitions: 1 })
-    await second.append([recordOf({ type: 'run.started', data: { run_id: 'new', kind: 'rl' }, time: '2026-01-01T00:00:00Z' })])
+    await second.append([
+      recordOf({ type: 'run.started', data: { run_id: 'new', kind: 'rl' }, time: '2026-01-01T00:00:00Z' }),
+    ])
     const seen: string[] = []
-    const after = await startProject({ log: second, store, logger: silent, onRebuild: ({ reason, folded, total }) => seen.push(`${reason} ${folded}/${total}`) })
+    const after = await startProject({
+      log: second,
+      store,
+      logger: silent,
+      onRebuild: ({ reason, folded, total }) => seen.push(`${reason} ${folded}/${total}`),
+    })
     expect(await after.waitFor(new Map([[0, 1]]), 5000)).toBe(true)
     await after.stop()
     expect((await store.db.selectFrom('runs').select('run_id').execute()).map((row) => row.run_id)).toEqual(['new'])

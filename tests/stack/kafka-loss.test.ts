@@ -35,7 +35,10 @@ interface Storm {
 }
 
 /** Callers that send batch after batch over all partitions until `during` is over, and note what was acknowledged. */
-async function storm(send: (values: readonly string[]) => Promise<unknown>, during: () => Promise<void>): Promise<Storm> {
+async function storm(
+  send: (values: readonly string[]) => Promise<unknown>,
+  during: () => Promise<void>,
+): Promise<Storm> {
   const acknowledged: string[] = []
   let refused = 0
   let over = false
@@ -69,11 +72,17 @@ describe.skipIf(stack === undefined)(`what kafkajs loses${needsStack}`, () => {
     await brokers.stop()
   })
 
-  const missing = async (topic: string, acknowledged: readonly string[]): Promise<{ readonly lost: number; readonly doubled: number }> => {
+  const missing = async (
+    topic: string,
+    acknowledged: readonly string[],
+  ): Promise<{ readonly lost: number; readonly doubled: number }> => {
     const log = await topics.open(topic)
     const found = await stored(log)
     await log.close()
-    return { lost: acknowledged.filter((value) => !found.has(value)).length, doubled: [...found.values()].filter((count) => count > 1).length }
+    return {
+      lost: acknowledged.filter((value) => !found.has(value)).length,
+      doubled: [...found.values()].filter((count) => count > 1).length,
+    }
   }
 
   /** A broker dies under load and comes back once the rest went on without it. */
@@ -89,18 +98,25 @@ describe.skipIf(stack === undefined)(`what kafkajs loses${needsStack}`, () => {
     const keys = Array.from({ length: log.partitions }, (_, partition) => {
       for (let index = 0; ; index++) if (log.partitionOf(`key-${index}`) === partition) return `key-${index}`
     })
-    return (values) => values.map((value, index) => ({ key: keys[index % keys.length] ?? '', value: Buffer.from(value) }))
+    return (values) =>
+      values.map((value, index) => ({ key: keys[index % keys.length] ?? '', value: Buffer.from(value) }))
   }
 
   test('A: one send over several partitions resolves though a broker that died stored none of its part', async () => {
     const topic = await topics.make({ partitions: PARTITIONS })
     const producer = topics.client().producer()
     await producer.connect()
-    const messages = (values: readonly string[]): kafkajs.Message[] => values.map((value, index) => ({ partition: index % PARTITIONS, value }))
-    const { acknowledged, refused } = await storm((values) => producer.send({ topic, acks: -1, messages: messages(values) }), oneDies(2))
+    const messages = (values: readonly string[]): kafkajs.Message[] =>
+      values.map((value, index) => ({ partition: index % PARTITIONS, value }))
+    const { acknowledged, refused } = await storm(
+      (values) => producer.send({ topic, acks: -1, messages: messages(values) }),
+      oneDies(2),
+    )
     await producer.disconnect()
     const { lost, doubled } = await missing(topic, acknowledged)
-    console.info(`kafkajs alone, A: ${acknowledged.length} acknowledged, ${refused} sends refused, ${doubled} doubled, ${lost} lost`)
+    console.info(
+      `kafkajs alone, A: ${acknowledged.length} acknowledged, ${refused} sends refused, ${doubled} doubled, ${lost} lost`,
+    )
     expect(lost).toBeGreaterThan(0)
   }, 120_000)
 
@@ -111,7 +127,9 @@ describe.skipIf(stack === undefined)(`what kafkajs loses${needsStack}`, () => {
     const { acknowledged, refused } = await storm((values) => log.append(made(values)), oneDies(3))
     await log.close()
     const { lost, doubled } = await missing(topic, acknowledged)
-    console.info(`our log, A: ${acknowledged.length} acknowledged, ${refused} appends refused, ${doubled} doubled, ${lost} lost`)
+    console.info(
+      `our log, A: ${acknowledged.length} acknowledged, ${refused} appends refused, ${doubled} doubled, ${lost} lost`,
+    )
     expect({ lost, enough: acknowledged.length > 1_000 }).toEqual({ lost: 0, enough: true })
   }, 120_000)
 
@@ -119,7 +137,8 @@ describe.skipIf(stack === undefined)(`what kafkajs loses${needsStack}`, () => {
     const topic = await topics.make({ partitions: 1 })
     const producer = topics.client().producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 1 } })
     await producer.connect()
-    const send = (value: string): Promise<unknown> => producer.send({ topic, acks: -1, messages: [{ partition: 0, value }] })
+    const send = (value: string): Promise<unknown> =>
+      producer.send({ topic, acks: -1, messages: [{ partition: 0, value }] })
     await send('first')
     for (const proxy of brokers.proxies) proxy.loseProduce(() => true)
     await expect(send('refused')).rejects.toThrow()
@@ -136,15 +155,24 @@ describe.skipIf(stack === undefined)(`what kafkajs loses${needsStack}`, () => {
     const before = brokers.proxies.reduce((sum, proxy) => sum + proxy.lost, 0)
     let answers = 0
     const everySeventh = (): boolean => ++answers % 7 === 0
-    const { acknowledged, refused } = await storm((values) => log.append(made(values)), async () => {
-      for (const proxy of brokers.proxies) proxy.loseProduce(everySeventh)
-      await sleep(8_000)
-      for (const proxy of brokers.proxies) proxy.loseProduce(() => false)
-    })
+    const { acknowledged, refused } = await storm(
+      (values) => log.append(made(values)),
+      async () => {
+        for (const proxy of brokers.proxies) proxy.loseProduce(everySeventh)
+        await sleep(8_000)
+        for (const proxy of brokers.proxies) proxy.loseProduce(() => false)
+      },
+    )
     await log.close()
     const answersLost = brokers.proxies.reduce((sum, proxy) => sum + proxy.lost, 0) - before
     const { lost, doubled } = await missing(topic, acknowledged)
-    console.info(`our log, B: ${answersLost} answers lost, ${acknowledged.length} acknowledged, ${refused} appends refused, ${doubled} doubled, ${lost} lost`)
-    expect({ lost, answersLost: answersLost > 20, enough: acknowledged.length > 1_000 }).toEqual({ lost: 0, answersLost: true, enough: true })
+    console.info(
+      `our log, B: ${answersLost} answers lost, ${acknowledged.length} acknowledged, ${refused} appends refused, ${doubled} doubled, ${lost} lost`,
+    )
+    expect({ lost, answersLost: answersLost > 20, enough: acknowledged.length > 1_000 }).toEqual({
+      lost: 0,
+      answersLost: true,
+      enough: true,
+    })
   }, 120_000)
 })

@@ -22,7 +22,11 @@ export interface KafkaBrokers {
 export async function kafkaBrokers(count: number): Promise<KafkaBrokers> {
   if (stack === undefined) throw new Error('a stack tells where the programs of Kafka are')
   const ports = await freePorts(count * 2)
-  const own = Array.from({ length: count }, (_, index) => ({ node: index + 1, port: ports[index * 2] ?? 0, controllerPort: ports[index * 2 + 1] ?? 0 }))
+  const own = Array.from({ length: count }, (_, index) => ({
+    node: index + 1,
+    port: ports[index * 2] ?? 0,
+    controllerPort: ports[index * 2 + 1] ?? 0,
+  }))
   const proxies = await Promise.all(own.map(({ port }) => kafkaProxy(port)))
   const brokers: Broker[] = own.map((broker, index) => ({ ...broker, advertisedPort: proxies[index]?.port ?? 0 }))
   const folder = mkdtempSync(join(tmpdir(), 'stepstore-kafka-'))

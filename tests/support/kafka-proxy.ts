@@ -34,7 +34,10 @@ export async function kafkaProxy(target: number): Promise<KafkaProxy> {
   const join = (client: Socket): void => {
     const broker = connect(target, '127.0.0.1')
     const produces = new Set<number>()
-    for (const [socket, other] of [[client, broker], [broker, client]] as const) {
+    for (const [socket, other] of [
+      [client, broker],
+      [broker, client],
+    ] as const) {
       sockets.add(socket)
       socket.setNoDelay(true)
       socket.on('error', () => other.destroy())
@@ -43,15 +46,21 @@ export async function kafkaProxy(target: number): Promise<KafkaProxy> {
         other.destroy()
       })
     }
-    client.on('data', byFrame((bytes) => {
-      if (bytes.readInt16BE(4) === PRODUCE) produces.add(bytes.readInt32BE(8))
-      broker.write(bytes)
-    }))
-    broker.on('data', byFrame((bytes) => {
-      if (!produces.delete(bytes.readInt32BE(4)) || !decide()) return void client.write(bytes)
-      lost++
-      client.destroy()
-    }))
+    client.on(
+      'data',
+      byFrame((bytes) => {
+        if (bytes.readInt16BE(4) === PRODUCE) produces.add(bytes.readInt32BE(8))
+        broker.write(bytes)
+      }),
+    )
+    broker.on(
+      'data',
+      byFrame((bytes) => {
+        if (!produces.delete(bytes.readInt32BE(4)) || !decide()) return void client.write(bytes)
+        lost++
+        client.destroy()
+      }),
+    )
   }
 
   const server = createServer(join)

@@ -12,7 +12,11 @@ export interface KafkaTopics {
   /** A plain kafkajs client, with the patience that kafkajs has by itself. */
   client(brokers?: readonly string[]): kafkajs.Kafka
   /** Makes a topic as deployments do and gives its name. */
-  make(options?: { readonly name?: string; readonly partitions?: number; readonly settings?: Readonly<Record<string, string>> }): Promise<string>
+  make(options?: {
+    readonly name?: string
+    readonly partitions?: number
+    readonly settings?: Readonly<Record<string, string>>
+  }): Promise<string>
   /** Opens a topic as a log. */
   open(topic: string, options?: Partial<KafkaLogOptions>): Promise<Log>
   close(): Promise<void>
@@ -21,7 +25,8 @@ export interface KafkaTopics {
 export async function kafkaTopics(brokers: readonly string[], replicas = 1): Promise<KafkaTopics> {
   // Its defaults, written out: with NODE_ENV=test kafkajs takes others.
   const retry = { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5 }
-  const client = (from: readonly string[] = brokers): kafkajs.Kafka => new kafkajs.Kafka({ clientId: 'test', brokers: [...from], logLevel: kafkajs.logLevel.NOTHING, retry })
+  const client = (from: readonly string[] = brokers): kafkajs.Kafka =>
+    new kafkajs.Kafka({ clientId: 'test', brokers: [...from], logLevel: kafkajs.logLevel.NOTHING, retry })
   const admin = client().admin()
   await admin.connect()
   return {
@@ -29,13 +34,23 @@ export async function kafkaTopics(brokers: readonly string[], replicas = 1): Pro
     admin,
     client,
     make: async ({ name = `test-${randomBytes(6).toString('hex')}`, partitions = 4, settings = {} } = {}) => {
-      const configEntries = Object.entries({ ...topicSettings(replicas >= 3 ? 2 : 1), ...settings }).map(([key, value]) => ({ name: key, value }))
+      const configEntries = Object.entries({ ...topicSettings(replicas >= 3 ? 2 : 1), ...settings }).map(
+        ([key, value]) => ({ name: key, value }),
+      )
       // Not by waitForLeaders, which fails where it asks a broker that has not heard of the topic yet.
-      await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions, replicationFactor: replicas, configEntries }], waitForLeaders: false })
-      for (let known = 0; known < 10;) known = await admin.fetchTopicMetadata({ topics: [name] }).then(() => known + 1, () => 0)
+      await admin.createTopics({
+        topics: [{ topic: name, numPartitions: partitions, replicationFactor: replicas, configEntries }],
+        waitForLeaders: false,
+      })
+      for (let known = 0; known < 10;)
+        known = await admin.fetchTopicMetadata({ topics: [name] }).then(
+          () => known + 1,
+          () => 0,
+        )
       return name
     },
-    open: (topic, options = {}) => kafkaLog({ brokers, topic, clientId: 'stepstore-test', pendingBytesMax: 1e8, logger: silent, ...options }),
+    open: (topic, options = {}) =>
+      kafkaLog({ brokers, topic, clientId: 'stepstore-test', pendingBytesMax: 1e8, logger: silent, ...options }),
     close: () => admin.disconnect(),
   }
 }

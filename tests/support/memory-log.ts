@@ -17,7 +17,14 @@ export function memoryLog(options: { readonly id?: string; readonly partitions?:
   const partitionOf = (key: string) => createHash('md5').update(key).digest().readUInt32BE(0) % partitions
   const appendTo = (partition: number, record: NewRecord) => {
     const list = records[partition] ?? []
-    list.push({ partition, offset: list.length, appendedAtMs: APPENDED_AT_MS, key: record.key, headers: record.headers ?? {}, value: record.value })
+    list.push({
+      partition,
+      offset: list.length,
+      appendedAtMs: APPENDED_AT_MS,
+      key: record.key,
+      headers: record.headers ?? {},
+      value: record.value,
+    })
   }
   return {
     id: options.id ?? 'memory-log',

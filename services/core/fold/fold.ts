@@ -32,7 +32,8 @@ const FOLDS: Readonly<Record<EventType, (state: FoldState, fact: Fact) => Outcom
 function settleQuarantined(state: FoldState, fact: Fact, to: 'dropped' | 'retried'): Outcome {
   const id = String(fact.data['quarantine_id'])
   const row = state.get('quarantine', id)
-  if (row === undefined || row.state !== 'open') return { verdict: 'duplicate', firstOffset: row?.last_offset ?? fact.offset }
+  if (row === undefined || row.state !== 'open')
+    return { verdict: 'duplicate', firstOffset: row?.last_offset ?? fact.offset }
   row.state = to
   row.last_offset = fact.offset
   state.put('quarantine', id, row)
@@ -43,8 +44,18 @@ function settleQuarantined(state: FoldState, fact: Fact, to: 'dropped' | 'retrie
 function foldUnread(state: FoldState, unread: Unread): void {
   const known = state.get('quarantine', unread.id)
   const row = known ?? {
-    quarantine_id: unread.id, partition: unread.partition, offset: unread.offset, last_offset: unread.offset, n_seen: 0, bytes: unread.bytes,
-    code: unread.fault.code, message: unread.fault.message, pointer: unread.fault.pointer, hint: unread.fault.hint, state: 'open', seen_at: unread.time,
+    quarantine_id: unread.id,
+    partition: unread.partition,
+    offset: unread.offset,
+    last_offset: unread.offset,
+    n_seen: 0,
+    bytes: unread.bytes,
+    code: unread.fault.code,
+    message: unread.fault.message,
+    pointer: unread.fault.pointer,
+    hint: unread.fault.hint,
+    state: 'open',
+    seen_at: unread.time,
   }
   row.n_seen += 1
   row.last_offset = unread.offset
@@ -54,7 +65,16 @@ function foldUnread(state: FoldState, unread: Unread): void {
 
 /** Folds one record. Every row that it needs (`keysOf`) must be loaded. */
 export function fold(state: FoldState, judged: Judged): void {
-  const verdict = { partition: judged.partition, offset: judged.offset, code: null, message: null, natural_key: null, first_offset: null, trajectory_id: null, run_id: null }
+  const verdict = {
+    partition: judged.partition,
+    offset: judged.offset,
+    code: null,
+    message: null,
+    natural_key: null,
+    first_offset: null,
+    trajectory_id: null,
+    run_id: null,
+  }
   if (!judged.readable) {
     foldUnread(state, judged)
     state.countPartition('n_unreadable')
@@ -72,7 +92,9 @@ export function fold(state: FoldState, judged: Judged): void {
     return
   }
   const about = {
-    ...verdict, natural_key: judged.naturalKey, first_offset: outcome.firstOffset,
+    ...verdict,
+    natural_key: judged.naturalKey,
+    first_offset: outcome.firstOffset,
     trajectory_id: typeof judged.data['trajectory_id'] === 'string' ? judged.data['trajectory_id'] : null,
     run_id: typeof judged.data['run_id'] === 'string' ? judged.data['run_id'] : null,
   }

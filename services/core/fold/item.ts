@@ -11,9 +11,18 @@ export function foldItem(state: FoldState, fact: Fact): Outcome {
   const known = state.get('items', itemId)
   if (known !== undefined) return again(known.offset, known.content_hash, fact.contentHash)
   state.put('items', itemId, {
-    item_id: itemId, partition: fact.partition, offset: fact.offset, content_hash: fact.contentHash,
-    dataset: String(data['dataset']), family: String(data['family']), split: String(data['split']), distribution: textOrNull(data, 'distribution'),
-    question: preview(String(data['question'])), answer_type: textOrNull(data, 'answer_type'), answer: data['answer'], image_ids: data['image_ids'] ?? [],
+    item_id: itemId,
+    partition: fact.partition,
+    offset: fact.offset,
+    content_hash: fact.contentHash,
+    dataset: String(data['dataset']),
+    family: String(data['family']),
+    split: String(data['split']),
+    distribution: textOrNull(data, 'distribution'),
+    question: preview(String(data['question'])),
+    answer_type: textOrNull(data, 'answer_type'),
+    answer: data['answer'],
+    image_ids: data['image_ids'] ?? [],
   })
   return ACCEPTED
 }
@@ -25,16 +34,31 @@ export function foldImage(state: FoldState, fact: Fact): Outcome {
   const described = fact.type === 'image.registered'
   const known = state.get('images', imageId)
   const before = described ? known?.registered_hash : known?.stored_hash
-  if (known !== undefined && before !== null && before !== undefined) return again(known.first_offset, before, fact.contentHash)
+  if (known !== undefined && before !== null && before !== undefined)
+    return again(known.first_offset, before, fact.contentHash)
   const row: Row<'images'> = known ?? {
-    image_id: imageId, partition: fact.partition, first_offset: fact.offset, last_offset: fact.offset, registered_hash: null, stored_hash: null,
-    media_type: String(data['media_type']), bytes: Number(data['bytes']), width: null, height: null, role: null, parent_image_id: null, stored: false,
+    image_id: imageId,
+    partition: fact.partition,
+    first_offset: fact.offset,
+    last_offset: fact.offset,
+    registered_hash: null,
+    stored_hash: null,
+    media_type: String(data['media_type']),
+    bytes: Number(data['bytes']),
+    width: null,
+    height: null,
+    role: null,
+    parent_image_id: null,
+    stored: false,
   }
   row.last_offset = fact.offset
   if (described) {
     Object.assign(row, {
-      registered_hash: fact.contentHash, width: numberOrNull(data, 'width'), height: numberOrNull(data, 'height'),
-      role: textOrNull(data, 'role'), parent_image_id: textOrNull(data, 'parent_image_id'),
+      registered_hash: fact.contentHash,
+      width: numberOrNull(data, 'width'),
+      height: numberOrNull(data, 'height'),
+      role: textOrNull(data, 'role'),
+      parent_image_id: textOrNull(data, 'parent_image_id'),
     } satisfies Partial<Row<'images'>>)
   } else {
     row.stored_hash = fact.contentHash

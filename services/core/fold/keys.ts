@@ -21,7 +21,10 @@ export function keysOf(judged: Judged): readonly (readonly [KeyedName, string])[
     case 'metric.logged':
       return [
         ['runs', text(data['run_id'])],
-        ['metrics', rowKey(text(data['run_id']), text(data['train_step']), text(data['substep'] ?? 0), text(data['name']))],
+        [
+          'metrics',
+          rowKey(text(data['run_id']), text(data['train_step']), text(data['substep'] ?? 0), text(data['name'])),
+        ],
       ]
     case 'item.registered':
       return [['items', text(data['item_id'])]]

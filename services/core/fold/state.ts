@@ -39,7 +39,16 @@ export interface RunDelta {
 type Tables = { [Name in KeyedName]: Map<string, Row<Name> | null> }
 
 const KEYED: readonly KeyedName[] = [
-  'runs', 'policies', 'items', 'images', 'trajectories', 'scores', 'trainings', 'annotations', 'metrics', 'quarantine',
+  'runs',
+  'policies',
+  'items',
+  'images',
+  'trajectories',
+  'scores',
+  'trainings',
+  'annotations',
+  'metrics',
+  'quarantine',
 ]
 
 /** The rows of one partition that are in memory, and what changed since the last commit. */
@@ -93,7 +102,12 @@ export class FoldState {
     let steps = this.#steps.get(trajectoryId)
     if (steps === undefined) this.#steps.set(trajectoryId, (steps = new Map()))
     steps.set(stepIndex, place)
-    this.#newSteps.push({ trajectory_id: trajectoryId, step_index: stepIndex, offset: place.offset, content_hash: place.contentHash })
+    this.#newSteps.push({
+      trajectory_id: trajectoryId,
+      step_index: stepIndex,
+      offset: place.offset,
+      content_hash: place.contentHash,
+    })
   }
 
   addVerdict(verdict: Row<'verdicts'>): void {
@@ -121,8 +135,11 @@ export class FoldState {
       dirty.clear()
     }
     const changes: Changes = {
-      rows: rows as Changes['rows'], newSteps: this.#newSteps, verdicts: this.#verdicts,
-      runTotals: this.#runTotals, partitionTotals: this.#partitionTotals,
+      rows: rows as Changes['rows'],
+      newSteps: this.#newSteps,
+      verdicts: this.#verdicts,
+      runTotals: this.#runTotals,
+      partitionTotals: this.#partitionTotals,
     }
     this.#newSteps = []
     this.#verdicts = []

@@ -1,7 +1,10 @@
 /** Which bytes of an object an HTTP request asks for. */
 
 /** The whole, a part as [start, end), or a range past the end. */
-export type Asked = { readonly kind: 'whole' } | { readonly kind: 'part'; readonly start: number; readonly end: number } | { readonly kind: 'past_end' }
+export type Asked =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'part'; readonly start: number; readonly end: number }
+  | { readonly kind: 'past_end' }
 
 const WHOLE: Asked = { kind: 'whole' }
 const SINGLE = /^bytes=\s*(\d*)-(\d*)\s*$/i

@@ -17,7 +17,14 @@ export interface DatasetReply {
 }
 
 /** GET and HEAD, whole or in part. The body is read as the client takes it, and no further when it goes away. */
-export async function datasetReply({ blobs, manifest, request, pinned, pinnedUrl, manifestUrl }: DatasetReply): Promise<Response> {
+export async function datasetReply({
+  blobs,
+  manifest,
+  request,
+  pinned,
+  pinnedUrl,
+  manifestUrl,
+}: DatasetReply): Promise<Response> {
   const { object, bytes, sha256, format } = manifest
   const headers = {
     'Stepstore-Rows': String(manifest.rows),
@@ -26,5 +33,12 @@ export async function datasetReply({ blobs, manifest, request, pinned, pinnedUrl
     'Stepstore-Position': formatPosition(manifest.log_id, parseOffsets(manifest.offsets)),
   }
   const unpinned = { 'Cache-Control': 'private, no-cache', 'Content-Location': pinnedUrl }
-  return byteAnswer(request, { blobs, key: object, bytes, sha256, type: FORMATS[format].mediaType, headers: pinned ? headers : { ...headers, ...unpinned } })
+  return byteAnswer(request, {
+    blobs,
+    key: object,
+    bytes,
+    sha256,
+    type: FORMATS[format].mediaType,
+    headers: pinned ? headers : { ...headers, ...unpinned },
+  })
 }
