@@ -5,7 +5,6 @@
 import { fileURLToPath } from 'node:url'
 import { isAbsolute, join, resolve } from 'node:path'
 import { nearest } from '#services/core/nearest.ts'
-import { kafkaPlace } from './log/kafka-url.ts'
 import { Problem } from './problem.ts'
 import type { Level } from './logger.ts'
 
@@ -188,11 +187,10 @@ function folderOf(name: SettingName, url: string, scheme: string): string {
   return isAbsolute(rest) ? rest : resolve(rest)
 }
 
+/** A topic is named as it is; its adapter reads the rest of the URL. */
 function logOf(url: string): Config['log'] {
-  if (!/^kafka:\/\//i.test(url)) return { kind: 'lmdb', folder: folderOf('LOG_URL', url, 'lmdb') }
-  // What is wrong with it is said at the start, and not by whoever opens it first.
-  kafkaPlace(url)
-  return { kind: 'kafka', url }
+  if (/^kafka:\/\//i.test(url)) return { kind: 'kafka', url }
+  return { kind: 'lmdb', folder: folderOf('LOG_URL', url, 'lmdb') }
 }
 
 /** A Postgres is named as it is; its adapter reads the rest of the URL. */

@@ -53,6 +53,7 @@ export class KafkaTopic {
   #looking: Promise<void> | undefined
   /** Why this topic must not be used any more, if so. */
   #broken: Problem | undefined
+  readonly #running = new Set<Promise<unknown>>()
   #closed = false
 
   constructor(options: ClientOptions) {
@@ -136,6 +137,8 @@ export class KafkaTopic {
 
   async close(): Promise<void> {
     this.#closed = true
+    // What is under way would open its connections again.
+    await within(Promise.allSettled([...this.#running, this.#looking]), ANSWER_MS_MAX).catch(() => {})
     const cluster = this.#cluster
     this.#cluster = undefined
     if (cluster !== undefined) await within(cluster.disconnect(), PAUSE_MS_MAX).catch(() => {})
@@ -165,7 +168,7 @@ export class KafkaTopic {
     for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
       const before = this.#cluster
       try {
-        return await within(this.#once(work), ANSWER_MS_MAX)
+        return await within(this.#counted(this.#once(work)), ANSWER_MS_MAX)
       } catch (error) {
         if (error instanceof Problem) throw error
         if (this.#closed || performance.now() + pauseMs > until)
@@ -175,6 +178,16 @@ export class KafkaTopic {
         if (!(error instanceof Stale)) this.#drop(before)
         await sleep(pauseMs)
       }
+    }
+  }
+
+  /** Remembers work until it is done, for whoever closes. */
+  async #counted<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    try {
+      return await work
+    } finally {
+      this.#running.delete(work)
     }
   }
 

@@ -1,5 +1,6 @@
 /** A log that goes on below its start: what it no longer holds is read from somewhere else, record by record the same. */
-import type { Log, LogRecord } from './log.ts'
+import { Problem } from '#services/problem.ts'
+import type { Log, LogRecord, ReadLimit } from './log.ts'
 
 /** Reads records of a partition from an offset on, in order; some at least, where there are any. */
 export type History = (partition: number, fromOffset: number) => Promise<LogRecord[]>
@@ -18,13 +19,30 @@ export function withHistory(log: Log, history: History): Log {
     bounds: () => log.bounds(),
     close: () => log.close(),
     read: async (partition, fromOffset, limit) => {
-      const start = (await log.bounds())[partition]?.start ?? 0
-      const records = fromOffset < start ? [] : await log.read(partition, fromOffset, limit)
-      const next = records[0]?.offset ?? start
+      const { records, next } = await readOwn(log, partition, fromOffset, limit)
       if (next <= fromOffset) return records
       const older = (await history(partition, fromOffset)).filter((record) => record.offset < next)
       if (older.length > 0) return older.slice(0, limit.recordsMax)
-      return records.length > 0 ? records : log.read(partition, start, limit)
+      return records.length > 0 ? records : log.read(partition, next, limit)
     },
+  }
+}
+
+/** What the log has itself, and the first offset at or behind `fromOffset` that it still knows of. */
+async function readOwn(
+  log: Log,
+  partition: number,
+  fromOffset: number,
+  limit: ReadLimit,
+): Promise<{ readonly records: LogRecord[]; readonly next: number }> {
+  try {
+    const records = await log.read(partition, fromOffset, limit)
+    return { records, next: records[0]?.offset ?? fromOffset }
+  } catch (error) {
+    // Bounds are asked for only here: a reader that waits at the end reads many times a second.
+    if (!(error instanceof Problem) || error.code !== 'corrupt') throw error
+    const next = (await log.bounds())[partition]?.start ?? 0
+    if (next <= fromOffset) throw error
+    return { records: [], next }
   }
 }

@@ -24,9 +24,6 @@ export interface ProjectOptions {
   readonly doubt?: string | undefined
 }
 
-/** Told of a commit: how far everything is now, and how many raw bytes of records it took in. */
-type CommitListener = (offsets: Offsets, bytes: number) => void
-
 export interface Project {
   /** Committed: every read sees at least this. */
   readonly offsets: Offsets

@@ -191,22 +191,9 @@ function catalogue(): Record<string, unknown> {
   }
 }
 
-/** The routes of datasets. */
-export function datasetRoutes(
-  datasets: Datasets,
-  { buildWaitMs = 25_000, pinWaitMs = 1000 }: DatasetRoutesOptions = {},
-): readonly Route[] {
+/** The routes of builds and their manifests. */
+function buildRoutes(datasets: Datasets): readonly Route[] {
   return [
-    route({
-      path: '/v1/datasets',
-      tag,
-      summary: 'List what datasets there are',
-      detail:
-        'Recipes with their columns, formats, shapes, filters, and the reasons for which trajectories are left out.',
-      parameters: {},
-      answers: [{ status: 200, description: 'What can be asked for.', schema: DatasetCatalogue }],
-      handle: async ({ deps }) => jsonAnswer(deps, catalogue(), deps.archive.newest?.cut ?? new Map()),
-    }),
     route({
       path: '/v1/datasets/builds/{build}',
       tag,
@@ -238,6 +225,26 @@ export function datasetRoutes(
       answers: [{ status: 200, description: 'The manifest.', schema: DatasetManifest }],
       handle: (call) => answerManifest(datasets, call),
     }),
+  ]
+}
+
+/** The routes of datasets. */
+export function datasetRoutes(
+  datasets: Datasets,
+  { buildWaitMs = 25_000, pinWaitMs = 1000 }: DatasetRoutesOptions = {},
+): readonly Route[] {
+  return [
+    route({
+      path: '/v1/datasets',
+      tag,
+      summary: 'List what datasets there are',
+      detail:
+        'Recipes with their columns, formats, shapes, filters, and the reasons for which trajectories are left out.',
+      parameters: {},
+      answers: [{ status: 200, description: 'What can be asked for.', schema: DatasetCatalogue }],
+      handle: async ({ deps }) => jsonAnswer(deps, catalogue(), deps.archive.newest?.cut ?? new Map()),
+    }),
+    ...buildRoutes(datasets),
     route({
       path: '/v1/datasets/{name}/pin',
       tag,
