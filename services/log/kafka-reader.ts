@@ -26,8 +26,16 @@ interface Place {
   records: LogRecord[]
   taken: number
   batches: RawBatch[]
-  /** The offset behind all that was fetched. */
-  behind: number
+  /** The offset behind all that was fetched, and the end of the partition as it was then. */
+  readonly behind: number
+  readonly end: number
+}
+
+/** What a call has so far. */
+interface Taking {
+  readonly records: LogRecord[]
+  bytes: number
+  readonly limit: ReadLimit
 }
 
 /** An offset where nothing was found when it was looked at last. */
@@ -70,38 +78,55 @@ export class KafkaReader {
     if (this.#topic.broken !== undefined) throw this.#topic.broken
     const gap = this.#gaps.get(partition)
     const from = gap?.from === fromOffset ? gap.to : fromOffset
-    const place = this.#takePlace(partition, from) ?? (await this.#fetchPlace(partition, from))
-    if (place === undefined) return []
-    const found = await this.#take(place, partition, limit)
-    const last = found.at(-1)
-    if (last === undefined) {
-      this.#gaps.set(partition, { from: fromOffset, to: place.behind })
-      return this.read(partition, fromOffset, limit)
+    const taking: Taking = { records: [], bytes: 0, limit }
+    let place = this.#takePlace(partition, from) ?? (await this.#fetchPlace(partition, from))
+    let behind = from
+    while (place !== undefined) {
+      behind = place.behind
+      const isFull = await this.#take(place, partition, taking)
+      const next = (taking.records.at(-1)?.offset ?? from - 1) + 1
+      if (isFull) {
+        place.next = next
+        this.#keepPlace(partition, place)
+      }
+      if (isFull || behind >= place.end) break
+      place = await this.#fetchMore(partition, behind, taking)
     }
-    place.next = last.offset + 1
-    this.#keepPlace(partition, place)
-    return found
+    if (taking.records.length === 0 && behind > fromOffset) this.#gaps.set(partition, { from: fromOffset, to: behind })
+    return taking.records
   }
 
-  async #take(place: Place, partition: number, limit: ReadLimit): Promise<LogRecord[]> {
-    const found: LogRecord[] = []
-    for (let bytes = 0; ;) {
+  /** What comes next where there is more. What was read already is given even if this fails. */
+  async #fetchMore(partition: number, from: number, { records }: Taking): Promise<Place | undefined> {
+    try {
+      return await this.#fetchPlace(partition, from)
+    } catch (error) {
+      if (records.length === 0) throw error
+      return undefined
+    }
+  }
+
+  /** Takes what a place has, up to the limit. True where it may not or cannot give more to this call. */
+  async #take(place: Place, partition: number, taking: Taking): Promise<boolean> {
+    const { records, limit } = taking
+    for (;;) {
       const record = place.records[place.taken]
       if (record === undefined) {
-        if (found.length > 0 && found.length >= limit.recordsMax) return found
+        if (records.length > 0 && records.length >= limit.recordsMax) return true
         try {
-          if (!(await this.#decodeNext(place, partition))) return found
+          if (!(await this.#decodeNext(place, partition))) return false
         } catch (error) {
           // What was good before it is given first; the next call meets the damage.
-          if (found.length === 0) throw error
-          return found
+          if (records.length === 0) throw error
+          return true
         }
         continue
       }
       const size = sizeOf(record)
-      if (found.length > 0 && (found.length >= limit.recordsMax || bytes + size > limit.bytesMax)) return found
-      found.push(record)
-      bytes += size
+      if (records.length > 0 && (records.length >= limit.recordsMax || taking.bytes + size > limit.bytesMax))
+        return true
+      records.push(record)
+      taking.bytes += size
       place.taken++
     }
   }
@@ -213,6 +238,7 @@ export class KafkaReader {
       taken: 0,
       batches: fetched.batches.filter(({ next }) => next > from),
       behind: fetched.next,
+      end: fetched.end,
     }
   }
 

@@ -10,6 +10,7 @@ import {
   topicFacts,
   type TopicFacts,
   type Wanted,
+  type WireBroker,
   type WireCluster,
 } from './kafka-wire.ts'
 import type { Bounds } from './log.ts'
@@ -42,6 +43,10 @@ class Stale extends Error {
   }
 }
 
+/** kafkajs keeps two connections to a broker. */
+const ASKING = 0
+const FETCHING = 1
+
 const EARLIEST = -2
 const LATEST = -1
 
@@ -54,6 +59,7 @@ export class KafkaTopic {
   /** Why this topic must not be used any more, if so. */
   #broken: Problem | undefined
   readonly #running = new Set<Promise<unknown>>()
+  readonly #connecting = [new Map<WireBroker, Promise<unknown>>(), new Map<WireBroker, Promise<unknown>>()] as const
   #closed = false
 
   constructor(options: ClientOptions) {
@@ -87,7 +93,7 @@ export class KafkaTopic {
       const list = wanted((partition) => this.leaderOf(partition))
       const leader = this.leaderOf(list[0]?.partition ?? 0)
       if (leader < 0) throw new Stale('the partition has no leader')
-      const broker = await cluster.findBroker({ nodeId: leader })
+      const broker = await this.#broker(cluster, leader, FETCHING)
       const found = await broker.connectionPool.send(fetchRequest(this.#options.topic, list))
       const first = found.find(({ partition }) => partition === list[0]?.partition)
       if (first === undefined) throw new Error('the broker left the partition out of its answer')
@@ -150,7 +156,7 @@ export class KafkaTopic {
     partitions: readonly number[],
     timestamp: number,
   ): Promise<Map<number, number>> {
-    const broker = await cluster.findBroker({ nodeId })
+    const broker = await this.#broker(cluster, nodeId, ASKING)
     const topics = [
       { topic: this.#options.topic, partitions: partitions.map((partition) => ({ partition, timestamp })) },
     ]
@@ -160,6 +166,23 @@ export class KafkaTopic {
         response.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const),
       ),
     )
+  }
+
+  async #broker(cluster: WireCluster, nodeId: number, index: 0 | 1): Promise<WireBroker> {
+    return this.#connected(await cluster.findBroker({ nodeId }), index)
+  }
+
+  /** A broker with its connection open. All who want it at once share the attempt: kafkajs would open one for each. */
+  async #connected(broker: WireBroker, index: 0 | 1): Promise<WireBroker> {
+    const known = this.#connecting[index].get(broker)
+    const attempt = known ?? broker.connectionPool.getConnection(index)
+    if (known === undefined) this.#connecting[index].set(broker, attempt)
+    try {
+      await attempt
+    } finally {
+      if (this.#connecting[index].get(broker) === attempt) this.#connecting[index].delete(broker)
+    }
+    return broker
   }
 
   /** Does something, and again with fresh connections and a fresh look at the topic while that may help. */
@@ -230,7 +253,7 @@ export class KafkaTopic {
   async #read(cluster: WireCluster): Promise<void> {
     await cluster.connect()
     await this.#findBrokers(cluster)
-    const broker = await cluster.brokerPool.findConnectedBroker()
+    const broker = await this.#connected(await cluster.brokerPool.findConnectedBroker(), ASKING)
     const facts = await broker.connectionPool.send(topicFacts(this.#options.topic))
     if (facts.errorCode === FORBIDDEN_TOPIC || facts.errorCode === FORBIDDEN_CLUSTER)
       throw this.#refused(facts.errorCode)

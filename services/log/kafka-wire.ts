@@ -15,7 +15,11 @@ export interface Exchange<T> {
 
 /** The part of kafkajs's cluster that is used. It is internal, so kafkajs is pinned to the version that was read. */
 export interface WireBroker {
-  readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
+  readonly connectionPool: {
+    /** Connection 1 is for Fetch, 0 for all else. Connects where it is not; two callers at once would connect twice. */
+    getConnection(index: 0 | 1): Promise<unknown>
+    send<T>(exchange: Exchange<T>): Promise<T>
+  }
   listOffsets(request: {
     readonly isolationLevel: number
     readonly topics: readonly {

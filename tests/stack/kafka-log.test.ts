@@ -242,6 +242,8 @@ describe.skipIf(stack === undefined)(`a Kafka broker that goes${needsStack}`, ()
     const log = await open(topics, await topics.make({ partitions: 1 }))
     await log.append([record('before')])
     brokers.signal(1, 'SIGSTOP')
+    // Its threads stop one after the other.
+    await sleep(300)
     try {
       await expect(log.read(0, 0, ALL)).rejects.toMatchObject({ code: 'unavailable' })
     } finally {

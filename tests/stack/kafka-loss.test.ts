@@ -85,10 +85,14 @@ describe.skipIf(stack === undefined)(`what kafkajs loses${needsStack}`, () => {
     }
   }
 
-  /** A broker dies under load and comes back once the rest went on without it. */
+  /** A broker dies under load, its network a moment before it, and comes back once the rest went on without it. */
   const oneDies = (node: number) => async (): Promise<void> => {
+    const proxy = brokers.proxies[node - 1]
     await sleep(1_500)
+    proxy?.cutProduce(() => true)
+    await sleep(200)
     await brokers.kill(node)
+    proxy?.cutProduce(() => false)
     await sleep(6_000)
     await brokers.start(node)
     await sleep(1_500)

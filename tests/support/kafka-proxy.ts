@@ -9,6 +9,8 @@ export interface KafkaProxy {
   readonly lost: number
   /** Says of each answer to Produce whether it gets lost. */
   loseProduce(decide: () => boolean): void
+  /** Says of each Produce whether it gets lost on its way to the broker, and the connection with it. */
+  cutProduce(decide: () => boolean): void
   close(): Promise<void>
 }
 
@@ -29,6 +31,7 @@ function byFrame(frame: (bytes: Buffer) => void): (chunk: Buffer) => void {
 export async function kafkaProxy(target: number): Promise<KafkaProxy> {
   const sockets = new Set<Socket>()
   let decide = (): boolean => false
+  let cut = (): boolean => false
   let lost = 0
 
   const join = (client: Socket): void => {
@@ -49,7 +52,10 @@ export async function kafkaProxy(target: number): Promise<KafkaProxy> {
     client.on(
       'data',
       byFrame((bytes) => {
-        if (bytes.readInt16BE(4) === PRODUCE) produces.add(bytes.readInt32BE(8))
+        if (bytes.readInt16BE(4) === PRODUCE) {
+          if (cut()) return void client.destroy()
+          produces.add(bytes.readInt32BE(8))
+        }
         broker.write(bytes)
       }),
     )
@@ -72,6 +78,7 @@ export async function kafkaProxy(target: number): Promise<KafkaProxy> {
       return lost
     },
     loseProduce: (decision) => (decide = decision),
+    cutProduce: (decision) => (cut = decision),
     close: async () => {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
