@@ -87,7 +87,14 @@ async function wired(
   opened.push(() => cuts.close())
   const lake = await openLake({ scratchDir: join(scratchDir, 'datasets'), logger, ...DATASETS })
   opened.push(() => lake.close())
-  const reader = { db: store.db, blobs, lake }
+  // Asked for anew each time: inside a transaction the store gives that.
+  const reader = {
+    get db() {
+      return store.db
+    },
+    blobs,
+    lake,
+  }
   // What the log has lost the lake may still have.
   const whole = withHistory(log, (partition, fromOffset) => lakeRecordsFrom(reader, partition, fromOffset, HISTORY))
   const project = await startProject({ log: whole, store, logger, onRebuild, doubt })

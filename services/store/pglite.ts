@@ -1,8 +1,9 @@
 /** The store of one machine: Postgres in this process (PGlite). A read model that can be folded again, never the log. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite, type Transaction as PgliteTransaction } from '@electric-sql/pglite'
-import { Kysely, PGliteDialect } from 'kysely'
+import { Kysely, PGliteDialect, type Transaction as KyselyTransaction } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
 import { lockFolder } from '#services/folder-lock.ts'
 import { type Logger, errorText } from '#services/logger.ts'
@@ -80,14 +81,19 @@ async function fromPglite(pglite: PGlite, whenClosed: () => void): Promise<Store
   const db = new Kysely<Database>({ dialect: new PGliteDialect({ pglite: watched as unknown as PGlite }) })
   await migrate(db, await readMigrations())
   let isClosed = false
+  // There is one connection. Whoever asked for `db` inside a transaction would wait for a connection that waits for him,
+  // for ever; he gets the transaction instead.
+  const inside = new AsyncLocalStorage<KyselyTransaction<Database>>()
   return {
-    db,
+    get db() {
+      return inside.getStore() ?? db
+    },
     transaction: (work) =>
       db
         .transaction()
         .setIsolationLevel('repeatable read')
         .execute((transaction) =>
-          work({
+          inside.run(transaction, work, {
             db: transaction,
             copyIn: async (table, columns, rows) => {
               const list = columns.map((column) => `"${column}"`).join(', ')

@@ -17,7 +17,7 @@ export interface StoreTransaction {
 export type CopyValue = string | number | boolean | null
 
 export interface Store {
-  /** For reads. Each query sees what was committed when it began. */
+  /** For reads. Each query sees what was committed when it began; inside a transaction of a store with one connection, what that sees. */
   readonly db: Kysely<Database>
   /** Runs `work` in one transaction (repeatable read). An exception rolls back and is thrown on. */
   transaction<Result>(work: (transaction: StoreTransaction) => Promise<Result>): Promise<Result>

@@ -89,6 +89,12 @@ export function storeContract(
       expect(await messages(store)).toEqual(['copied'])
     })
 
+    test('a read of the store from inside a transaction is answered, also where there is one connection', async () => {
+      const found = await store.transaction(() => store.db.selectFrom('meta').selectAll().execute())
+      expect(found).toEqual([])
+      expect(await store.db.selectFrom('meta').selectAll().execute()).toEqual([])
+    })
+
     test('an exception takes back rows and copies, and is thrown on', async () => {
       const mine = new RangeError('mine')
       const failing = store.transaction(async ({ db, copyIn }) => {
