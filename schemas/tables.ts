@@ -305,6 +305,19 @@ const STATE_TABLES = {
   },
 } as const satisfies Record<string, Table>
 
+/** The counts of run_totals: what each trajectory adds to its run. */
+export const RUN_COUNTS = [
+  'n_trajectories',
+  'n_finished',
+  'n_steps',
+  'n_tool_calls',
+  'n_scores',
+  'n_nonfinite',
+  'n_duplicates',
+  'n_conflicts',
+  'n_late',
+] as const
+
 /** The projections that have a cursor on every partition. */
 export const CURSOR_OF = { project: 'project', archive: 'archive' } as const
 

@@ -80,8 +80,6 @@ interface Running {
 
 interface Planned {
   readonly files: LakeFiles
-  /** Trajectories in files that need not be read. */
-  readonly prunedRows: number
   readonly lakeFiles: readonly string[]
 }
 
@@ -162,10 +160,10 @@ export function builds(options: BuildsOptions): Builds {
   async function count(pinned: PinnedRequest, given: AbortSignal): Promise<Counts> {
     const signal = AbortSignal.any([given, closing.signal])
     return waiting.add(async () => {
-      const { files, prunedRows } = await plan(options, pinned)
+      const { files } = await plan(options, pinned)
       const { prepare, counts } = compile(pinned.request, files)
       const result = await options.runCopy({ prepare, counts }, { signal })
-      return countsFrom(result.counts, prunedRows, pinned.request.limit)
+      return countsFrom(result.counts, pinned.request.limit)
     }, signal)
   }
 
@@ -216,18 +214,17 @@ async function settled(
 async function plan({ blobs, filesAt }: BuildsOptions, { request, snapshotId }: PinnedRequest): Promise<Planned> {
   const files: { -readonly [Table in keyof LakeFiles]: LocalFile[] } = {}
   const lakeFiles: string[] = []
-  let prunedRows = 0
   for (const table of TABLES_READ) {
     const local: LocalFile[] = []
     for (const file of await filesAt(table, snapshotId)) {
       if (isNeeded(request, table, file)) {
         local.push({ ...file, localPath: await blobs.localPath(file.path) })
         lakeFiles.push(file.path)
-      } else if (table === 'trajectories') prunedRows += file.rows
+      }
     }
     files[table] = local
   }
-  return { files, prunedRows, lakeFiles }
+  return { files, lakeFiles }
 }
 
 interface Making extends BuildsOptions {
@@ -275,7 +272,7 @@ async function make(making: Making): Promise<Manifest> {
       snapshot_created_at: snapshot.created_at,
       log_id: snapshot.log_id,
       offsets: snapshot.cut,
-      counts: countsFrom(copied.counts, planned.prunedRows, request.limit),
+      counts: countsFrom(copied.counts, request.limit),
       rows: copied.rows,
       bytes,
       sha256,

@@ -37,8 +37,8 @@ export const TABLES_READ = [
   'events',
 ] as const satisfies readonly LakeTableName[]
 
-/** Tables whose files are left out by the run that is asked for. Every row of these has the run of its trajectory. */
-const PRUNED_BY_RUN: ReadonlySet<LakeTableName> = new Set(['trajectories', 'steps', 'runs'])
+/** Tables whose files are left out by the run that is asked for. Not trajectories: what is in none of its files counts as unfinished. */
+const PRUNED_BY_RUN: ReadonlySet<LakeTableName> = new Set(['steps', 'runs'])
 
 /**
  * Steps that are put together at a time, as their messages are in memory all at once. 300,000 steps of 1.7 KB as jsonl,

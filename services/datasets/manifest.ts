@@ -39,14 +39,9 @@ export interface Manifest {
 }
 
 /**
- * Counts from the rows (left_out, n) of a compiled query. `prunedByRun` trajectories lie in files that no asked-for run
- * is in; what the limit cut off is what was in and not written.
+ * Counts from the rows (left_out, n) of a compiled query. What the limit cut off is what was in and not written.
  */
-export function countsFrom(
-  given: readonly (readonly [string | null, number])[],
-  prunedByRun: number,
-  limit: number | undefined,
-): Counts {
+export function countsFrom(given: readonly (readonly [string | null, number])[], limit: number | undefined): Counts {
   const byWhy = new Map(given)
   const inside = byWhy.get(null) ?? 0
   const rows = limit === undefined ? inside : Math.min(inside, limit)
@@ -55,12 +50,11 @@ export function countsFrom(
     if (n > 0) filtered[name] = (filtered[name] ?? 0) + n
   }
   for (const [why, n] of given) if (why?.startsWith('filter:')) add(why.slice('filter:'.length), n)
-  add('run', prunedByRun)
   add('limit', inside - rows)
   const leftOut = Object.fromEntries(REASON_NAMES.map((reason) => [reason, byWhy.get(reason) ?? 0])) as Record<
     Reason,
     number
   >
-  const trajectories = given.reduce((sum, [, n]) => sum + n, prunedByRun)
+  const trajectories = given.reduce((sum, [, n]) => sum + n, 0)
   return { trajectories, rows, filtered: filtered, left_out: leftOut }
 }

@@ -1,6 +1,6 @@
 /** Writes what a batch changed, and the cursor by compare-and-swap, in one transaction. */
 import { type RawBuilder, sql } from 'kysely'
-import { type ProjectedName, type Row, TABLES, recordDefinition } from '#schemas/tables.ts'
+import { type ProjectedName, type Row, RUN_COUNTS, TABLES, recordDefinition } from '#schemas/tables.ts'
 import type { Changes, KeyedName, RunDelta, Totals } from '#services/core/fold/state.ts'
 import { Problem } from '#services/problem.ts'
 import type { StoreTransaction } from '#services/store/store.ts'
@@ -46,17 +46,6 @@ const upsertRows = (table: ProjectedName, rows: readonly object[]): RawBuilder<u
   return sql`${sql.raw(head)}${recordsJson(rows)}${sql.raw(tail)}`
 }
 
-const RUN_COUNTS = [
-  'n_trajectories',
-  'n_finished',
-  'n_steps',
-  'n_tool_calls',
-  'n_scores',
-  'n_nonfinite',
-  'n_duplicates',
-  'n_conflicts',
-  'n_late',
-] as const
 const PARTITION_COUNTS = ['n_accepted', 'n_duplicates', 'n_conflicts', 'n_unreadable', 'n_misrouted'] as const
 
 /** An upsert that adds to counts, and keeps the extremes of times. */

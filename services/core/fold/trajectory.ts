@@ -1,6 +1,6 @@
 /** Folds events about trajectories. All of them lie in one partition, in one order, so the row needs no other. */
 import type { ToolCall } from '#schemas/messages.ts'
-import type { Row } from '#schemas/tables.ts'
+import { RUN_COUNTS, type Row } from '#schemas/tables.ts'
 import { imagesOf } from '#services/core/image-refs.ts'
 import type { Fact } from './fact.ts'
 import { ACCEPTED, type Outcome, again } from './outcome.ts'
@@ -60,19 +60,7 @@ function emptyRow(fact: Fact): Trajectory {
   }
 }
 
-const CONTRIBUTED = [
-  'n_trajectories',
-  'n_finished',
-  'n_steps',
-  'n_tool_calls',
-  'n_scores',
-  'n_nonfinite',
-  'n_duplicates',
-  'n_conflicts',
-  'n_late',
-] as const
-
-/** What a trajectory adds to the totals of its run, as CONTRIBUTED names it. Integers only, so that the order of adding does not matter. */
+/** What a trajectory adds to the totals of its run, as RUN_COUNTS names it. Integers only, so that the order of adding does not matter. */
 function contribution(row: Trajectory): readonly number[] {
   return [
     1,
@@ -91,7 +79,7 @@ function addToRun(state: FoldState, row: Trajectory, before: readonly number[] |
   if (row.run_id === null) return
   const delta = state.runDelta(row.run_id)
   const now = contribution(row)
-  for (const [index, name] of CONTRIBUTED.entries()) {
+  for (const [index, name] of RUN_COUNTS.entries()) {
     const more = (now[index] ?? 0) - (before?.[index] ?? 0)
     if (more !== 0 || delta.counts[name] === undefined) delta.counts[name] = (delta.counts[name] ?? 0) + more
   }

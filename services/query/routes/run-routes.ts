@@ -1,6 +1,6 @@
 /** /v1/runs: what ran, with counts. */
 import { type Kysely, sql } from 'kysely'
-import type { Database } from '#schemas/tables.ts'
+import { RUN_COUNTS, type Database } from '#schemas/tables.ts'
 import { RunRow, RunWhole, listOf } from '#schemas/http.ts'
 import { CORRECT_THRESHOLD, DEFAULT_REWARD_VERSION } from '#services/core/correct.ts'
 import { Problem } from '#services/problem.ts'
@@ -14,18 +14,6 @@ const LIST = 'runs'
 const tag = 'Runs'
 const STATES = ['implied', 'running', 'finished'] as const
 
-const TOTALS = [
-  'n_trajectories',
-  'n_finished',
-  'n_steps',
-  'n_tool_calls',
-  'n_scores',
-  'n_nonfinite',
-  'n_duplicates',
-  'n_conflicts',
-  'n_late',
-] as const
-
 /** Every run that an event named, with its counts added over partitions; a query to narrow and order. */
 function runs(db: Kysely<Database>) {
   const named = db.selectFrom('runs').select('run_id').union(db.selectFrom('run_totals').select('run_id'))
@@ -33,7 +21,7 @@ function runs(db: Kysely<Database>) {
     .selectFrom('run_totals')
     .groupBy('run_id')
     .select('run_id as totals_run_id')
-    .select(TOTALS.map((name) => asNumber(sql`sum(${sql.ref(name)})`).as(name)))
+    .select(RUN_COUNTS.map((name) => asNumber(sql`sum(${sql.ref(name)})`).as(name)))
     .select([
       sql<string | null>`min(first_event_at)`.as('first_event_at'),
       sql<string | null>`max(last_event_at)`.as('last_event_at'),
@@ -69,7 +57,7 @@ function runs(db: Kysely<Database>) {
       't.first_event_at',
       't.last_event_at',
       'm.n_misrouted',
-      ...TOTALS.map((name) => `t.${name}` as const),
+      ...RUN_COUNTS.map((name) => `t.${name}` as const),
     ])
 }
 
@@ -98,7 +86,7 @@ function runRow(run: FoundRun): Record<string, unknown> {
     finished_at: run.finished_at,
     first_event_at: extreme('first', run.first_event_at, run.started_at, run.finished_at),
     last_event_at: extreme('last', run.last_event_at, run.started_at, run.finished_at),
-    ...Object.fromEntries(TOTALS.map((name) => [name, run[name] ?? 0])),
+    ...Object.fromEntries(RUN_COUNTS.map((name) => [name, run[name] ?? 0])),
     n_duplicates: (run.n_duplicates ?? 0) + (run.own_duplicates ?? 0),
     n_conflicts: (run.n_conflicts ?? 0) + (run.own_conflicts ?? 0),
     n_misrouted: run.n_misrouted ?? 0,
