@@ -1,4 +1,5 @@
 /** The topic of the events, as every deployment should make it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 
 export const TOPIC = 'stepstore.events'
@@ -36,10 +37,12 @@ export async function makeTopic(options: {
   await admin.connect()
   try {
     const configEntries = Object.entries(topicSettings(options.inSyncMin)).map(([name, value]) => ({ name, value }))
+    // Not by waitForLeaders, which fails where it asks a broker that has not heard of the topic yet.
     const isNew = await admin.createTopics({
       topics: [{ topic: TOPIC, numPartitions: options.partitions, replicationFactor: options.factor, configEntries }],
-      waitForLeaders: true,
+      waitForLeaders: false,
     })
+    await untilLed(admin, options.partitions)
     if (!isNew)
       await admin.alterConfigs({
         validateOnly: false,
@@ -47,5 +50,23 @@ export async function makeTopic(options: {
       })
   } finally {
     await admin.disconnect()
+  }
+}
+
+/** Each look asks one broker, any of them; after so many in a row all have heard of the topic. */
+const LOOKS = 10
+const LED_MS_MAX = 60_000
+
+/** Waits until every partition has a leader, whichever broker is asked. */
+async function untilLed(admin: kafkajs.Admin, partitions: number): Promise<void> {
+  const deadline = Date.now() + LED_MS_MAX
+  for (let good = 0; good < LOOKS;) {
+    const isLed = await admin.fetchTopicMetadata({ topics: [TOPIC] }).then(
+      ({ topics }) => topics[0]?.partitions.filter(({ leader }) => leader >= 0).length === partitions,
+      () => false,
+    )
+    good = isLed ? good + 1 : 0
+    if (Date.now() > deadline) throw new Error(`the topic ${TOPIC} has no leaders after ${LED_MS_MAX / 1000} s`)
+    if (!isLed) await sleep(100)
   }
 }
