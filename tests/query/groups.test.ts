@@ -152,9 +152,20 @@ describe('analytics', () => {
     const { body } = await world.get('/v1/analytics/groups?run=r1')
     expect(body.rows).toMatchObject([
       { train_step: 1, groups: 2, complete: 2, all_pass: 1, all_fail: 0, zero_variance: 1, effective_share: 0.5 },
-      { train_step: 2, groups: 2, complete: 1, all_pass: 0, all_fail: 1, zero_variance: 1, effective_share: 0.5 },
+      {
+        train_step: 2,
+        groups: 2,
+        complete: 1,
+        incomplete: 1,
+        all_fail: 1,
+        zero_variance: 1,
+        effective_share: 0,
+        mean_std: 0,
+      },
     ])
-    expect(body.rows[1].mean_std).toBeCloseTo(Math.sqrt((3 * 0.625 ** 2 + 5 * 0.375 ** 2) / 7) / 2, 12)
+    const whole = await world.get('/v1/analytics/groups?run=r1&include=incomplete')
+    expect(whole.body.rows[1]).toMatchObject({ groups: 2, complete: 1, all_fail: 1, effective_share: 0.5 })
+    expect(whole.body.rows[1].mean_std).toBeCloseTo(Math.sqrt((3 * 0.625 ** 2 + 5 * 0.375 ** 2) / 7) / 2, 12)
   })
 
   test('groups by train step in pages', async () => {

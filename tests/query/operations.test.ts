@@ -173,6 +173,16 @@ describe('quarantine', () => {
   })
 })
 
+describe('ids of quarantined records', () => {
+  test('are found by how they begin', async () => {
+    const bytes = Buffer.from('{"no": "event"')
+    await world.log.append([{ key: sha256(bytes), value: bytes }])
+    const { body } = await world.get(`/v1/quarantine?after=latest&state=all&id_prefix=${sha256(bytes).slice(0, 10)}`)
+    expect(body.rows.map((row: { quarantine_id: string }) => row.quarantine_id)).toEqual([sha256(bytes)])
+    expect((await world.get('/v1/quarantine?id_prefix=%25')).status).toBe(400)
+  })
+})
+
 describe('images', () => {
   const id = sha256(PNG)
 

@@ -7,6 +7,8 @@ import type { EventType } from '#schemas/events.ts'
 import { Message, ToolCall } from '#schemas/messages.ts'
 import { directoryBlobs } from '#services/blobs/directory.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
+import { duckLakes } from '#services/ducklake/ducklake.ts'
+import type { Lake } from '#services/lake/lake.ts'
 import { silent } from '#services/logger.ts'
 import { type Offsets, formatPosition } from '#services/position.ts'
 import { startProject } from '#services/project/project.ts'
@@ -33,13 +35,32 @@ export type World = Awaited<ReturnType<typeof queryWorld>>
 /** The answer of an archive that has made no cut. */
 const NO_ARCHIVE: ArchiveView = { newest: undefined, reach: () => Promise.resolve(undefined) }
 
-export async function queryWorld(options: { readonly key?: string; readonly archive?: ArchiveView } = {}) {
+export interface QueryWorldOptions {
+  readonly key?: string
+  readonly archive?: ArchiveView
+  /** Makes catalogs for DuckDB; without one there are none. */
+  readonly lake?: Lake
+}
+
+export async function queryWorld(options: QueryWorldOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-query-'))
   const log: MemoryLog = memoryLog()
   const store = await pgliteStore({ clock: () => new Date(), logger: silent })
   const blobs = await directoryBlobs({ folder })
   const project = await startProject({ log, store, logger: silent })
   const errors: string[] = []
+  const { lake } = options
+  const catalogs =
+    lake === undefined
+      ? {}
+      : {
+          duckLakes: duckLakes({
+            store,
+            blobs,
+            runCopy: (request) => lake.copy(request),
+            scratchDir: join(lake.scratchDir, 'catalogs'),
+          }),
+        }
   const app = queryApp({
     store,
     log,
@@ -51,6 +72,7 @@ export async function queryWorld(options: { readonly key?: string; readonly arch
     clock: () => NOW,
     publicUrl: PUBLIC_URL,
     key: options.key,
+    ...catalogs,
   })
   const send = async (
     ...events: readonly (readonly [EventType, Record<string, unknown>, string?])[]
