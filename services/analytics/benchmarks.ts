@@ -1,0 +1,142 @@
+/** Accuracy by data set, with ID, OOD and All as plain means over data sets. */
+import { compareValues } from './buckets.ts'
+import { at } from './columns.ts'
+import type { Selection } from './select.ts'
+import { share } from './statistics.ts'
+
+/** The accuracy of a data set, or a mean over data sets. */
+export interface BenchmarkRow {
+  readonly run: number
+  readonly policy_version: number | null
+  readonly kind: 'dataset' | 'mean'
+  /** The data set, or ID, OOD or All. Null for items that are not registered. */
+  readonly dataset: string | null
+  /** id, ood or null, as items say it. A data set of both has a row for each. */
+  readonly distribution: string | null
+  readonly n_datasets: number
+  readonly n_items: number
+  readonly n_trajectories: number
+  readonly n_correct: number
+  /** Finished trajectories without a score: in no accuracy. */
+  readonly n_unscored: number
+  /** From 0 to 1: the mean over items of the share of their rollouts that are right. */
+  readonly accuracy: number | null
+}
+
+interface Tally {
+  n: number
+  right: number
+}
+
+interface Part {
+  readonly run: number
+  readonly version: number
+  readonly dataset: number
+  readonly distribution: number
+  readonly items: Map<number, Tally>
+  unscored: number
+}
+
+/** The mean of what is there. */
+function meanOfRows(rows: readonly BenchmarkRow[]): number | null {
+  let [total, n] = [0, 0]
+  for (const { accuracy } of rows) {
+    if (accuracy === null) continue
+    total += accuracy
+    n += 1
+  }
+  return share(total, n)
+}
+
+function meanRow(name: string, distribution: string | null, rows: readonly BenchmarkRow[]): BenchmarkRow | undefined {
+  const [first] = rows
+  if (first === undefined) return undefined
+  const sum = (of: (row: BenchmarkRow) => number) => rows.reduce((total, row) => total + of(row), 0)
+  return {
+    run: first.run,
+    policy_version: first.policy_version,
+    kind: 'mean',
+    dataset: name,
+    distribution,
+    n_datasets: rows.length,
+    n_items: sum((row) => row.n_items),
+    n_trajectories: sum((row) => row.n_trajectories),
+    n_correct: sum((row) => row.n_correct),
+    n_unscored: sum((row) => row.n_unscored),
+    accuracy: meanOfRows(rows),
+  }
+}
+
+function partsOf({ frame, rows, scores }: Selection): Part[] {
+  const parts = new Map<string, Part>()
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    const item = frame.item.codes[row] ?? -1
+    if (frame.finished.values[row] !== 1 || item < 0) continue
+    const run = at(frame.run.values, row)
+    const version = at(frame.policyVersion.values, row)
+    const dataset = frame.items.dataset.code(item)
+    const distribution = frame.items.distribution.code(item)
+    const key = `${run} ${version} ${dataset} ${distribution}`
+    let part = parts.get(key)
+    if (part === undefined)
+      parts.set(key, (part = { run, version, dataset, distribution, items: new Map(), unscored: 0 }))
+    const correct = scores.correct.values[row] ?? -1
+    if (correct < 0) {
+      part.unscored += 1
+      continue
+    }
+    let tally = part.items.get(item)
+    if (tally === undefined) part.items.set(item, (tally = { n: 0, right: 0 }))
+    tally.n += 1
+    tally.right += correct
+  }
+  return [...parts.values()]
+}
+
+function datasetRow({ frame }: Selection, part: Part): BenchmarkRow {
+  // In order of item ids, whatever order the rows came in.
+  const items = [...part.items].sort(([left], [right]) =>
+    compareValues(frame.items.ids.text(left), frame.items.ids.text(right)),
+  )
+  let [total, n, right] = [0, 0, 0]
+  for (const [, tally] of items) {
+    total += tally.right / tally.n
+    n += tally.n
+    right += tally.right
+  }
+  return {
+    run: part.run,
+    policy_version: Number.isNaN(part.version) ? null : part.version,
+    kind: 'dataset',
+    dataset: frame.items.dataset.dictionary.text(part.dataset),
+    distribution: frame.items.distribution.dictionary.text(part.distribution),
+    n_datasets: 1,
+    n_items: items.length,
+    n_trajectories: n,
+    n_correct: right,
+    n_unscored: part.unscored,
+    accuracy: share(total, items.length),
+  }
+}
+
+/** For each run and policy version: the data sets by name, then ID, OOD and All. */
+export function benchmarkTable(selection: Selection): BenchmarkRow[] {
+  const rows = partsOf(selection)
+    .map((part) => datasetRow(selection, part))
+    .sort(
+      (left, right) =>
+        left.run - right.run ||
+        compareValues(left.policy_version, right.policy_version) ||
+        compareValues(left.dataset, right.dataset) ||
+        compareValues(left.distribution, right.distribution),
+    )
+  const tables = Map.groupBy(rows, (row) => `${row.run} ${row.policy_version}`)
+  return [...tables.values()].flatMap((table) => {
+    // Items that nobody registered are of no data set, so they are in no mean.
+    const known = table.filter(({ dataset }) => dataset !== null)
+    const of = (distribution: string) => known.filter((row) => row.distribution === distribution)
+    const means = [meanRow('ID', 'id', of('id')), meanRow('OOD', 'ood', of('ood')), meanRow('All', null, known)]
+    return [...table, ...means.filter((row) => row !== undefined)]
+  })
+}

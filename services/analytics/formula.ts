@@ -1,0 +1,236 @@
+/**
+ * A small language for rewards: numbers, names, + - * / ^, comparisons, and/or/not and a few functions. It is parsed
+ * here and computed by walking a tree; nothing of it is ever run as code. Truth is 1 and 0.
+ */
+import { nearest } from '#services/core/nearest.ts'
+import { Problem } from '#services/problem.ts'
+
+/** The longest formula, in characters, and the deepest. */
+const LENGTH_MAX = 500
+const DEPTH_MAX = 40
+
+/** A formula that was parsed. */
+export interface Formula {
+  readonly text: string
+  /** The names that it uses. */
+  readonly names: readonly string[]
+  /** Its value; `values` has those of `names`, in their order. */
+  readonly compute: (values: ArrayLike<number>) => number
+}
+
+type Node = (values: ArrayLike<number>) => number
+
+const FUNCTIONS: Readonly<
+  Record<string, { readonly arguments: readonly [number, number]; readonly of: (...values: number[]) => number }>
+> = {
+  min: { arguments: [1, 20], of: Math.min },
+  max: { arguments: [1, 20], of: Math.max },
+  clamp: { arguments: [3, 3], of: (value = 0, low = 0, high = 0) => Math.min(Math.max(value, low), high) },
+  abs: { arguments: [1, 1], of: Math.abs },
+  sqrt: { arguments: [1, 1], of: Math.sqrt },
+  exp: { arguments: [1, 1], of: Math.exp },
+  log: { arguments: [1, 1], of: Math.log },
+  floor: { arguments: [1, 1], of: Math.floor },
+  ceil: { arguments: [1, 1], of: Math.ceil },
+  sign: { arguments: [1, 1], of: Math.sign },
+  if: { arguments: [3, 3], of: (condition = 0, then = 0, otherwise = 0) => (condition === 0 ? otherwise : then) },
+}
+
+interface Token {
+  readonly kind: 'number' | 'name' | 'sign' | 'end'
+  readonly text: string
+  readonly at: number
+}
+
+const TOKEN =
+  /\s*(?:(?<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(?<name>[A-Za-z_][A-Za-z0-9_.]*)|(?<sign><=|>=|==|!=|[-+*/^(),<>]))/y
+
+function wrong(detail: string, at: number, hint?: string): Problem {
+  return new Problem('invalid_parameter', `formula: ${detail} at character ${at + 1}`, {
+    hint: hint ?? 'an example: -1 + 0.5 * format + 0.5 * correct + format * correct',
+    details: { parameter: 'expression', at: at + 1 },
+  })
+}
+
+function tokensOf(text: string): Token[] {
+  const tokens: Token[] = []
+  let at = 0
+  const end = text.trimEnd().length
+  while (at < end) {
+    TOKEN.lastIndex = at
+    const found = TOKEN.exec(text)
+    if (found === null) {
+      const skipped = at + (/^\s*/.exec(text.slice(at))?.[0].length ?? 0)
+      throw wrong(`${JSON.stringify(text.slice(skipped, skipped + 1))} is not understood`, skipped)
+    }
+    const { number, name, sign } = found.groups ?? {}
+    const token = number ?? name ?? sign ?? ''
+    const kind = number !== undefined ? 'number' : name !== undefined ? 'name' : 'sign'
+    tokens.push({ kind, text: token, at: TOKEN.lastIndex - token.length })
+    at = TOKEN.lastIndex
+  }
+  return [...tokens, { kind: 'end', text: 'the end', at: end }]
+}
+
+const truth = (value: boolean) => (value ? 1 : 0)
+
+/** Operators by how strongly they bind, the weakest first. All of a level join to the left. */
+const LEVELS: readonly Readonly<Record<string, (left: number, right: number) => number>>[] = [
+  { or: (left, right) => truth(left !== 0 || right !== 0) },
+  { and: (left, right) => truth(left !== 0 && right !== 0) },
+  {
+    '<': (left, right) => truth(left < right),
+    '<=': (left, right) => truth(left <= right),
+    '>': (left, right) => truth(left > right),
+    '>=': (left, right) => truth(left >= right),
+    '==': (left, right) => truth(left === right),
+    '!=': (left, right) => truth(left !== right),
+  },
+  { '+': (left, right) => left + right, '-': (left, right) => left - right },
+  { '*': (left, right) => left * right, '/': (left, right) => left / right },
+]
+
+class Parser {
+  /** The names that were used, with their places. */
+  readonly names = new Map<string, number>()
+  readonly #tokens: readonly Token[]
+  readonly #known: (name: string) => boolean
+  readonly #choices: readonly string[]
+  #next = 0
+  #depth = 0
+
+  constructor(text: string, names: readonly string[]) {
+    this.#tokens = tokensOf(text)
+    const known = new Set(names)
+    this.#known = (name) => known.has(name)
+    this.#choices = names
+  }
+
+  whole(): Node {
+    const node = this.#level(0)
+    const left = this.#peek()
+    if (left.kind !== 'end') throw wrong(`${JSON.stringify(left.text)} is one too many`, left.at)
+    return node
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#next] ?? { kind: 'end', text: 'the end', at: 0 }
+  }
+
+  #take(): Token {
+    const token = this.#peek()
+    this.#next += 1
+    return token
+  }
+
+  #expect(sign: string): void {
+    const token = this.#take()
+    if (token.text !== sign || token.kind !== 'sign') throw wrong(`${sign} is missing before ${token.text}`, token.at)
+  }
+
+  #level(level: number): Node {
+    const operators = LEVELS[level]
+    if (operators === undefined) return this.#unary()
+    let left = this.#level(level + 1)
+    for (;;) {
+      const { text, kind } = this.#peek()
+      const operator = kind !== 'number' && Object.hasOwn(operators, text) ? operators[text] : undefined
+      if (operator === undefined) return left
+      this.#next += 1
+      const [before, after] = [left, this.#level(level + 1)]
+      left = (value) => operator(before(value), after(value))
+    }
+  }
+
+  #unary(): Node {
+    const token = this.#peek()
+    if (++this.#depth > DEPTH_MAX)
+      throw wrong(`more than ${DEPTH_MAX} levels deep`, token.at, 'take some parentheses away')
+    try {
+      if (token.text === '-' || token.text === 'not') {
+        this.#next += 1
+        const of = this.#unary()
+        return token.text === '-' ? (value) => -of(value) : (value) => truth(of(value) === 0)
+      }
+      return this.#power()
+    } finally {
+      this.#depth -= 1
+    }
+  }
+
+  /** Binds more strongly than a minus before it, and to the right: -2^2 is -4. */
+  #power(): Node {
+    const base = this.#atom()
+    if (this.#peek().text !== '^') return base
+    this.#next += 1
+    const exponent = this.#unary()
+    return (value) => base(value) ** exponent(value)
+  }
+
+  #atom(): Node {
+    const token = this.#take()
+    if (token.kind === 'number') {
+      const number = Number(token.text)
+      return () => number
+    }
+    if (token.text === '(') {
+      const inner = this.#level(0)
+      this.#expect(')')
+      return inner
+    }
+    if (token.kind === 'name' && !['and', 'or', 'not'].includes(token.text))
+      return this.#peek().text === '(' ? this.#call(token) : this.#name(token)
+    throw wrong(`a number or a name is missing before ${JSON.stringify(token.text)}`, token.at)
+  }
+
+  #name({ text, at }: Token): Node {
+    if (!this.#known(text)) {
+      const near = nearest(text, this.#choices)
+      throw wrong(
+        `there is no ${JSON.stringify(text)}`,
+        at,
+        near === undefined
+          ? `names are ${this.#choices.join(', ')}`
+          : `did you mean ${near}? Names are ${this.#choices.join(', ')}`,
+      )
+    }
+    const place = this.names.get(text) ?? this.names.size
+    this.names.set(text, place)
+    return (values) => values[place] ?? Number.NaN
+  }
+
+  #call({ text, at }: Token): Node {
+    const called = Object.hasOwn(FUNCTIONS, text) ? FUNCTIONS[text] : undefined
+    if (called === undefined)
+      throw wrong(
+        `there is no function ${JSON.stringify(text)}`,
+        at,
+        `functions are ${Object.keys(FUNCTIONS).join(', ')}`,
+      )
+    this.#expect('(')
+    const given: Node[] = []
+    if (this.#peek().text !== ')') {
+      given.push(this.#level(0))
+      while (this.#peek().text === ',') {
+        this.#next += 1
+        given.push(this.#level(0))
+      }
+    }
+    this.#expect(')')
+    const [least, most] = called.arguments
+    if (given.length < least || given.length > most)
+      throw wrong(`${text} takes ${least === most ? least : `${least} to ${most}`} values, and not ${given.length}`, at)
+    return (value) => called.of(...given.map((one) => one(value)))
+  }
+}
+
+/** Parses a formula over these names. Throws `invalid_parameter` with the place of the mistake. */
+export function parseFormula(text: string, names: readonly string[]): Formula {
+  if (text.length > LENGTH_MAX)
+    throw new Problem('invalid_parameter', `formula: ${text.length} characters, and at most ${LENGTH_MAX} are taken`, {
+      details: { parameter: 'expression' },
+    })
+  const parser = new Parser(text, names)
+  const compute = parser.whole()
+  return { text, names: [...parser.names.keys()], compute }
+}
