@@ -1,18 +1,21 @@
 /** archive: follows project and writes what it has folded into the lake, cut by cut. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import type { Database } from '#schemas/tables.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
+import type { HashRange } from '#services/core/recent-hashes.ts'
 import { asSnapshot, newestSnapshot, type Snapshot } from '#services/lake/catalog.ts'
 import { lakeRecords } from '#services/lake/history.ts'
 import type { CutRequest, CutResult } from '#services/lake/jobs.ts'
 import type { Lake } from '#services/lake/lake.ts'
 import type { Log } from '#services/log/log.ts'
 import { errorText, type Logger } from '#services/logger.ts'
-import { formatOffsets, includes, type Offsets } from '#services/position.ts'
+import { formatOffsets, includes, type Offsets, union } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
 import { enter, nameFiles, publish, upload } from './commit.ts'
 import { cursorsOf, heldFiles, planCut, PROJECTION, type Plan } from './cut.ts'
-import { publishRest, restoreCatalog } from './restore.ts'
+import { restoreCatalog } from './restore.ts'
 
 export type { Snapshot } from '#services/lake/catalog.ts'
 
@@ -22,12 +25,14 @@ export interface Followed {
   readonly offsets: Offsets
   /** Calls `listener` after each commit with the raw bytes that it took in. Returns the way to stop that. */
   onCommit(listener: (offsets: Offsets, bytes: number) => void): () => void
+  /** Content hashes that project knows of committed records in [from, to), where it does. */
+  hashes?(partition: number, from: number, to: number): HashRange | undefined
   /** Holds project back: before each batch `gate` is awaited. */
   setGate(gate: (() => Promise<void>) | undefined): void
 }
 
 export interface ArchiveOptions {
-  readonly log: Pick<Log, 'id'>
+  readonly log: Pick<Log, 'id' | 'bounds'>
   /** Where the lake process finds the log. */
   readonly logPlace: CutRequest['log']
   readonly store: Store
@@ -43,6 +48,8 @@ export interface ArchiveOptions {
   readonly cutEveryMs?: number
   /** The least time between cuts that readers ask for. Default 1 s. */
   readonly reachEveryMs?: number
+  /** Runs in the transaction of each cut; throws where somebody else archives by now. */
+  readonly fence?: (db: Kysely<Database>) => Promise<void>
 }
 
 export interface Archive {
@@ -50,8 +57,13 @@ export interface Archive {
   readonly newest: Snapshot | undefined
   /** Why no cut comes about, where one keeps failing; undefined while all is well. */
   readonly failing: string | undefined
-  /** A published snapshot that includes the offsets: the newest, or the next, which is then asked for. Undefined when that took longer than `timeoutMs`. */
+  /**
+   * A published snapshot that includes the offsets: the newest, or the next, which is then asked for. Undefined when that took
+   * longer than `timeoutMs`, and at once while the log is empty: nothing is on its way then.
+   */
   reach(offsets: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<Snapshot | undefined>
+  /** Asks for a cut that includes the offsets, as far as they are folded by then, without waiting for it. */
+  want(offsets: Offsets): void
   /** Ends the cut under way (it is done again at the next start) and stops. */
   stop(): Promise<void>
 }
@@ -66,6 +78,14 @@ interface Waiter {
   readonly resolve: (snapshot: Snapshot | undefined) => void
 }
 
+/** The content hashes that project knows of the records of a cut. */
+function knownHashes(project: Followed, { from, to }: Plan): CutRequest['hashes'] {
+  const known = [...to].map(
+    ([partition, end]) => [partition, project.hashes?.(partition, from.get(partition) ?? 0, end)] as const,
+  )
+  return new Map(known.flatMap(([partition, hashes]) => (hashes === undefined ? [] : [[partition, hashes] as const])))
+}
+
 class Archivist implements Archive {
   newest: Snapshot | undefined
   failing: string | undefined
@@ -73,6 +93,8 @@ class Archivist implements Archive {
   readonly #stopping = new AbortController()
   readonly #waiters = new Set<Waiter>()
   readonly #held = new Set<() => void>()
+  /** What somebody asked for who does not wait here. */
+  #wanted: Offsets = new Map()
   readonly #cutBytes: number
   /** Archive's cursor: what the last cut, published or not, includes. */
   #cursor: Offsets = new Map()
@@ -93,7 +115,7 @@ class Archivist implements Archive {
     const { store, blobs, logger, project } = this.#options
     const restored = await restoreCatalog(store, blobs)
     if (restored > 0) logger('info', 'catalog restored', { snapshots: restored })
-    await publishRest(store, blobs)
+    await publish(store, blobs)
     await this.#seek()
     this.#unlisten = project.onCommit((offsets, bytes) => {
       // While project folds again what the lake has already, nothing is new.
@@ -147,7 +169,7 @@ class Archivist implements Archive {
   async #recover(): Promise<void> {
     const { store, blobs, logger } = this.#options
     try {
-      await publishRest(store, blobs)
+      await publish(store, blobs)
       await this.#seek()
       this.#settle()
     } catch (error) {
@@ -160,7 +182,10 @@ class Archivist implements Archive {
     const { project, clock, cutEveryMs = CUT_EVERY_MS, reachEveryMs = REACH_EVERY_MS } = this.#options
     if (!includes(project.offsets, this.#cursor) || includes(this.#cursor, project.offsets)) return Infinity
     if (this.#ahead >= this.#cutBytes) return 0
-    const asked = [...this.#waiters].some(({ want }) => includes(project.offsets, want))
+    const isDue = ([partition, offset]: readonly [number, number]): boolean =>
+      offset > (this.#cursor.get(partition) ?? 0) && offset <= (project.offsets.get(partition) ?? 0)
+    const asked =
+      [...this.#waiters].some(({ want }) => includes(project.offsets, want)) || [...this.#wanted].some(isDue)
     return Math.max(0, this.#lastCutMs + (asked ? reachEveryMs : cutEveryMs) - clock())
   }
 
@@ -203,9 +228,10 @@ class Archivist implements Archive {
         files,
         logId: log.id,
         createdAt: new Date(startedMs).toISOString(),
+        fence: this.#options.fence,
       })
       this.#cursor = plan.to
-      await publish(store, blobs, snapshot)
+      await publish(store, blobs)
       this.newest = asSnapshot(snapshot)
       logger('info', 'cut written', {
         snapshot: snapshot.snapshot_id,
@@ -231,6 +257,7 @@ class Archivist implements Archive {
       from: plan.from,
       to: plan.to,
       verdicts: plan.verdicts,
+      hashes: knownHashes(this.#options.project, plan),
       rows: plan.rows,
       held,
       folder,
@@ -253,7 +280,22 @@ class Archivist implements Archive {
     for (const waiter of this.#waiters) if (includes(newest.cut, waiter.want)) waiter.resolve(newest)
   }
 
-  reach(offsets: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<Snapshot | undefined> {
+  want(offsets: Offsets): void {
+    if (includes(this.#wanted, offsets)) return
+    this.#wanted = union(this.#wanted, offsets)
+    this.#wake()
+  }
+
+  async reach(offsets: Offsets, timeoutMs: number, signal?: AbortSignal): Promise<Snapshot | undefined> {
+    const wantsSome = [...offsets.values()].some((offset) => offset > 0)
+    if (this.newest === undefined && !wantsSome) {
+      const bounds = await this.#options.log.bounds()
+      if (bounds.every(({ end }) => end === 0)) return undefined
+    }
+    return await this.#reached(offsets, timeoutMs, signal)
+  }
+
+  #reached(offsets: Offsets, timeoutMs: number, signal: AbortSignal | undefined): Promise<Snapshot | undefined> {
     const { newest } = this
     if (newest !== undefined && includes(newest.cut, offsets)) return Promise.resolve(newest)
     return new Promise((resolve) => {

@@ -1,27 +1,15 @@
 /** Brings the catalog in the store up to what blobs hold: after a lost store, or one that lost its last transactions. */
-import type { Row } from '#schemas/tables.ts'
+import type { Kysely } from 'kysely'
+import type { Database } from '#schemas/tables.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
-import { type CatalogRecord, readRecord } from '#services/lake/catalog.ts'
+import { type CatalogRecord, expiries, lockCatalog, readRecord } from '#services/lake/catalog.ts'
 import { parseOffsets } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
 import { PROJECTION } from './cut.ts'
-import { publish } from './commit.ts'
-
-/** Publishes snapshots that were entered and not published. */
-export async function publishRest(store: Store, blobs: Blobs): Promise<number> {
-  const rest: Row<'snapshots'>[] = await store.db
-    .selectFrom('snapshots')
-    .selectAll()
-    .where('published', '=', false)
-    .orderBy('snapshot_id')
-    .execute()
-  for (const snapshot of rest) await publish(store, blobs, snapshot)
-  return rest.length
-}
 
 /**
- * Enters every snapshot that blobs know and the store does not, and sets archive's cursor to the last of them. Returns
- * how many. Snapshots, file rows and numbers come back exactly as they were.
+ * Enters every snapshot that blobs know and the store does not, and sets archive's cursor to the last of them. Returns how many.
+ * Snapshots, file rows and numbers come back exactly as they were, but for snapshots that are no longer kept.
  */
 export async function restoreCatalog(store: Store, blobs: Blobs): Promise<number> {
   const last = await store.db
@@ -37,12 +25,34 @@ export async function restoreCatalog(store: Store, blobs: Blobs): Promise<number
     restored += 1
     next += 1
   }
+  if (restored > 0) {
+    const oldest = (await expiries(blobs)).at(-1)?.oldest
+    if (oldest !== undefined)
+      await store.transaction(async ({ db }) => {
+        await lockCatalog(db)
+        await forget(db, oldest)
+      })
+  }
   return restored
+}
+
+/** Takes snapshots below `oldest` out of the catalog. Rows of files stay until the files are gone. */
+export async function forget(db: Kysely<Database>, oldest: number): Promise<number> {
+  const { numDeletedRows } = await db.deleteFrom('snapshots').where('snapshot_id', '<', oldest).executeTakeFirst()
+  return Number(numDeletedRows)
 }
 
 function restoreOne(store: Store, record: CatalogRecord): Promise<void> {
   const { snapshot_id: id, created_at, log_id, cut, files, ended } = record
   return store.transaction(async ({ db }) => {
+    await lockCatalog(db)
+    const known = await db
+      .selectFrom('snapshots')
+      .select('snapshot_id')
+      .where('snapshot_id', '>=', id)
+      .executeTakeFirst()
+    // Another process restores too.
+    if (known !== undefined) return
     for (const file of files) {
       await db
         .insertInto('data_files')

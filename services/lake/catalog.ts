@@ -1,5 +1,5 @@
 /** The catalog of the lake: which files a table has at which snapshot. Kept in the store, and as numbered records in blobs. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { LakeTableName } from '#schemas/lake.ts'
 import type { Database, Row } from '#schemas/tables.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
@@ -31,6 +31,14 @@ export function newestSnapshot(db: Kysely<Database>): Promise<Row<'snapshots'> |
     .orderBy('snapshot_id', 'desc')
     .limit(1)
     .executeTakeFirst()
+}
+
+/**
+ * Queues at the catalog: of those who enter or forget snapshots one works at a time, and each sees what the one before
+ * did. It must be the first statement of its transaction, because that is when a transaction stops seeing others.
+ */
+export async function lockCatalog(db: Kysely<Database>): Promise<void> {
+  await sql`lock table snapshots in share row exclusive mode`.execute(db)
 }
 
 /** A published snapshot by its number, or undefined. */
@@ -131,6 +139,37 @@ export async function readRecord(blobs: Blobs, snapshotId: number): Promise<Cata
       hint: 'start that version, or a newer one',
     })
   return record
+}
+
+/** From which snapshot on the lake is kept. Files that only older ones had may be gone once it is written. */
+export interface ExpiryRecord {
+  readonly format: 1
+  /** The oldest snapshot that is kept. */
+  readonly oldest: number
+  readonly expired_at: string
+}
+
+const EXPIRED = 'catalog-expired/'
+
+/** Says in blobs that snapshots below `oldest` are no longer kept, before anything of them is removed. The first to say it counts. */
+export async function putExpiry(blobs: Blobs, oldest: number, expiredAt: string): Promise<void> {
+  const record: ExpiryRecord = { format: 1, oldest, expired_at: expiredAt }
+  const key = `${EXPIRED}${String(oldest).padStart(12, '0')}.json`
+  await blobs.put(key, new TextEncoder().encode(`${JSON.stringify(record)}\n`), { ifAbsent: true })
+}
+
+/** What was said about expiry, oldest first. Throws `newer_data`. */
+export async function expiries(blobs: Blobs): Promise<ExpiryRecord[]> {
+  const found: ExpiryRecord[] = []
+  for await (const { key } of blobs.list(EXPIRED)) {
+    const record = JSON.parse(Buffer.from((await blobs.get(key)) ?? []).toString('utf8')) as ExpiryRecord
+    if (record.format !== 1)
+      throw new Problem('newer_data', `${key} was written by a newer version`, {
+        hint: 'start that version, or a newer one',
+      })
+    found.push(record)
+  }
+  return found
 }
 
 /** The newest record in blobs: how far the lake goes whatever became of the store. Undefined for an empty lake. */

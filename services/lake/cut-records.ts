@@ -45,9 +45,10 @@ function stageRecord(
   record: LogRecord,
   appendedAt: string,
   verdict: Row<'verdicts'> | undefined,
+  known: string | null | undefined,
 ): ReadEvent | undefined {
   const event = verdict?.verdict === 'unreadable' ? undefined : eventOf(record)
-  const contentHash = event === undefined ? null : eventHash(event.type, event.data)
+  const contentHash = event === undefined ? null : (known ?? eventHash(event.type, event.data))
   staging.addEvent({
     ...placeColumns({
       partition: record.partition,
@@ -91,6 +92,7 @@ export async function stageRecords(
   let bytes = 0
   let appended = { ms: 0, at: instantFromMs(0) }
   for (const [partition, end] of request.to) {
+    const hashes = request.hashes.get(partition)
     let at = request.from.get(partition) ?? 0
     while (at < end) {
       context.signal.throwIfAborted()
@@ -107,7 +109,13 @@ export async function stageRecords(
         const key = placeKey(partition, record.offset)
         if (record.appendedAtMs !== appended.ms)
           appended = { ms: record.appendedAtMs, at: instantFromMs(record.appendedAtMs) }
-        const event = stageRecord(staging, record, appended.at, verdicts.get(key))
+        const event = stageRecord(
+          staging,
+          record,
+          appended.at,
+          verdicts.get(key),
+          hashes?.hashes[record.offset - hashes.from],
+        )
         if (event !== undefined && wanted.has(key)) wanted.set(key, { event, appendedAtMs: record.appendedAtMs })
         records += 1
         bytes += record.value?.length ?? 0

@@ -9,6 +9,8 @@ export interface EngineOptions {
   readonly scratchDir: string
   readonly threads: number
   readonly memoryLimitMb: number
+  /** How far the process stands back for others, 0 to 19. Default 0. */
+  readonly niceness?: number
 }
 
 export interface Engine {

@@ -48,12 +48,9 @@ const LINE_BYTES_MAX = 2 * 1024 * 1024
 const BREAKS_TEXT = /[\u0000-\u0002\n\r]/
 const BREAKS_BYTES = [0, 1, 2, 10, 13]
 
-function isPlain(row: EventRow): boolean {
-  for (const name of TEXTS) {
-    const text = row[name]
-    if (text !== null && (BREAKS_TEXT.test(text) || !text.isWellFormed())) return false
-  }
-  const { raw } = row
+/** Whether a row can be a plain line. `texts` are its texts, one after the other. */
+function isPlain(texts: string, { raw }: EventRow): boolean {
+  if (BREAKS_TEXT.test(texts) || !texts.isWellFormed()) return false
   return raw === null || (isUtf8(raw) && BREAKS_BYTES.every((byte) => !raw.includes(byte)))
 }
 
@@ -75,17 +72,21 @@ export class EventLines {
     if (partition < this.#last.partition || (partition === this.#last.partition && offset < this.#last.offset))
       this.#inOrder = false
     this.#last = { partition, offset }
-    const plain = isPlain(row)
+    let texts = ''
+    for (const name of TEXTS) texts += row[name] ?? ''
+    const plain = isPlain(texts, row)
     const file = plain ? this.#plain : this.#hex
-    file.text(`${partition}${CUT}${offset}${CUT}${row.appended_at}${CUT}`)
+    let line = `${partition}${CUT}${offset}${CUT}${row.appended_at}${CUT}`
     for (const name of TEXTS) {
       const text = row[name]
-      file.text(text === null ? NONE : plain ? text : Buffer.from(text).toString('hex')).text(CUT)
+      line += text === null ? NONE : plain ? text : Buffer.from(text).toString('hex')
+      line += CUT
     }
+    file.text(line)
     if (row.raw === null) file.text(NONE)
     else if (plain) file.bytes(row.raw)
     else file.text(Buffer.from(row.raw).toString('hex'))
-    file.text(CUT).text(row.dt).endLine()
+    file.text(`${CUT}${row.dt}`).endLine()
   }
 
   close(): void {

@@ -88,17 +88,31 @@ export async function lakeRecordsFrom(
   fromOffset: number,
   { recordsMax }: Pick<ReadLimit, 'recordsMax'>,
 ): Promise<LogRecord[]> {
-  const files = await eventFiles(reader)
-  const file = files
-    .filter(({ to_offsets: to }) => fromOffset < (parseOffsets(to).get(partition) ?? 0))
-    .sort(
-      (left, right) =>
-        (parseOffsets(left.from_offsets).get(partition) ?? 0) - (parseOffsets(right.from_offsets).get(partition) ?? 0),
-    )[0]
-  if (file === undefined) return []
-  // A cut has one file for each day of append; together they hold its offsets without a gap.
-  const sameCut = files.filter(
-    ({ from_offsets, to_offsets }) => from_offsets === file.from_offsets && to_offsets === file.to_offsets,
-  )
-  return select(reader, sameCut, `"partition" = ${partition} and "offset" >= ${fromOffset}`, recordsMax)
+  const files = (await eventFiles(reader))
+    .map((file) => ({
+      file,
+      from: parseOffsets(file.from_offsets).get(partition) ?? 0,
+      to: parseOffsets(file.to_offsets).get(partition) ?? 0,
+    }))
+    .filter(({ from, to }) => fromOffset < to && from < to)
+  let next = fromOffset
+  for (;;) {
+    // A cut has one file for each day of append, and merged files of two days may overlap in their offsets. Where the
+    // next file begins, records may lie in that too, so that is how far those that may hold `next` are complete.
+    const first = Math.min(...files.filter(({ to }) => next < to).map(({ from }) => Math.max(from, next)))
+    if (first === Infinity) return []
+    const holding = files.filter(({ from, to }) => from <= first && first < to)
+    const end = Math.min(
+      ...holding.map(({ to }) => to),
+      ...files.filter(({ from }) => from > first).map(({ from }) => from),
+    )
+    const records = await select(
+      reader,
+      holding.map(({ file }) => file),
+      `"partition" = ${partition} and "offset" >= ${first} and "offset" < ${end}`,
+      recordsMax,
+    )
+    if (records.length > 0) return records
+    next = end
+  }
 }

@@ -1,5 +1,8 @@
 /** What the lake process can be asked to do. Requests and results travel between processes: plain data only. */
+import type { LakeTableName } from '#schemas/lake.ts'
 import type { Row } from '#schemas/tables.ts'
+import type { HashRange } from '#services/core/recent-hashes.ts'
+import type { BlobsPlace } from '#services/blobs/open.ts'
 import type { LogPlace } from '#services/log/open.ts'
 import type { Offsets } from '#services/position.ts'
 import type { WrittenFile } from './parquet.ts'
@@ -34,6 +37,8 @@ export interface CutRequest {
   readonly log: LogPlace
   readonly from: Offsets
   readonly to: Offsets
+  /** Content hashes of records in [from, to) that project has computed already, by partition; the rest is computed. */
+  readonly hashes: ReadonlyMap<number, HashRange>
   /** The verdicts on records in [from, to) that were not accepted. */
   readonly verdicts: readonly Row<'verdicts'>[]
   /** Rows as they are at `to` that changed in [from, to). */
@@ -56,18 +61,56 @@ export interface CutResult {
   readonly bytes: number
 }
 
+/** Writes the rows of several files of one table and day into one file, sorted. */
+export interface MergeRequest {
+  readonly table: LakeTableName
+  readonly dt: string
+  /** The files, at local paths. */
+  readonly localPaths: readonly string[]
+  /** The level of zstd. */
+  readonly level: number
+  /** Where the new file is written. */
+  readonly localPath: string
+}
+
 /** Statements in order on one connection; the first that fails ends the job. */
 export interface CopyRequest {
   readonly prepare: readonly string[]
   /** A query that gives (left_out, n). */
   readonly counts: string
   /** Absent where only the counts are wanted. */
-  readonly write?: { readonly gather: readonly string[]; readonly copy: string }
+  readonly write?: CopyWrite
+}
+
+/** Rows of a query, in order, written one after the other by the process itself. */
+export interface RowStream {
+  /** `arrow` writes typed columns; of the others the first column is a row as JSON text. */
+  readonly as: 'arrow' | 'jsonl' | 'tar'
+  readonly sql: string
+  readonly path: string
+  /** Columns that are lists of images by hash, whose bytes are put in. */
+  readonly images: readonly string[]
+  /** The columns of `arrow` with their DuckDB types. */
+  readonly columns?: Readonly<Record<string, string>>
+}
+
+/** How rows are gathered and written. */
+export interface CopyWrite {
+  readonly gather: readonly string[]
+  /** A query over what was gathered that gives (why, n): trajectories that were selected and give no row. */
+  readonly notTaken?: string
+  /** Makes the table `embedded` of the relation `rows`, with the bytes of the images in these columns. */
+  readonly embed?: { readonly columns: readonly string[]; readonly images: readonly string[] }
+  readonly copy: string | RowStream
+  /** Where the bytes of images lie. */
+  readonly blobs?: BlobsPlace
 }
 
 export interface CopyResult {
   /** Rows of `counts`. */
   readonly counts: readonly (readonly [leftOut: string | null, n: number])[]
+  /** Rows of `notTaken`. */
+  readonly notTaken: readonly (readonly [why: string, n: number])[]
   /** Rows written. */
   readonly rows: number
   /** The engine and its version, such as `duckdb v1.5.6`. */
@@ -89,6 +132,7 @@ export interface RowsResult {
 
 export interface Jobs {
   readonly cut: { readonly request: CutRequest; readonly result: CutResult }
+  readonly merge: { readonly request: MergeRequest; readonly result: WrittenFile }
   readonly copy: { readonly request: CopyRequest; readonly result: CopyResult }
   readonly rows: { readonly request: RowsRequest; readonly result: RowsResult }
 }
@@ -100,4 +144,6 @@ export interface JobContext {
   readonly signal: AbortSignal
   /** The share of the work that is done, 0 to 1. */
   readonly progress: (share: number) => void
+  /** The bytes of an image; undefined where they are not held. */
+  readonly image?: (hash: string) => Promise<Uint8Array | undefined>
 }

@@ -2,17 +2,24 @@
  * The lake process: holds DuckDB, so that its memory, its threads and its crashes are not those of the server. It never
  * writes to store or blobs, and ends when its parent does.
  */
+import type { Blobs } from '#services/blobs/blobs.ts'
+import { type BlobsPlace, openBlobs } from '#services/blobs/open.ts'
+import { setPriority } from 'node:os'
 import type { Log } from '#services/log/log.ts'
 import { type LogPlace, openLogReader } from '#services/log/open.ts'
 import { writeCut } from './cut.ts'
 import { type Engine, openEngine } from './engine.ts'
-import type { CopyRequest, CutRequest, JobContext, JobKind, Jobs, RowsRequest } from './jobs.ts'
+import type { CopyRequest, CutRequest, JobContext, JobKind, Jobs, MergeRequest, RowsRequest } from './jobs.ts'
+import { imageKey } from './embed.ts'
+import { mergeFiles } from './merge.ts'
 import { asFailure, type FromProcess, type ToProcess } from './messages.ts'
 import { runCopy, runRows } from './questions.ts'
 
 const running = new Map<number, AbortController>()
 const logs = new Map<string, Promise<Log>>()
 let engine: Promise<Engine> | undefined
+/** A server has one place for blobs. */
+let blobs: Promise<Blobs> | undefined
 
 function send(message: FromProcess): void {
   if (process.connected) process.send?.(message)
@@ -28,6 +35,14 @@ function logAt(place: LogPlace): Promise<Log> {
   return opened
 }
 
+function blobsAt(place: BlobsPlace): Promise<Blobs> {
+  blobs ??= openBlobs(place)
+  blobs.catch(() => {
+    blobs = undefined
+  })
+  return blobs
+}
+
 async function work(
   open: Engine,
   kind: JobKind,
@@ -40,8 +55,15 @@ async function work(
       const log = await logAt(cut.log)
       return open.with(context.signal, (connection) => writeCut(connection, log, cut, context))
     }
-    case 'copy':
-      return open.with(context.signal, (connection) => runCopy(connection, request as CopyRequest, context, open.name))
+    case 'merge':
+      return open.with(context.signal, (connection) => mergeFiles(connection, request as MergeRequest))
+    case 'copy': {
+      const copy = request as CopyRequest
+      const place = copy.write?.blobs
+      const image =
+        place === undefined ? {} : { image: async (hash: string) => (await blobsAt(place)).get(imageKey(hash)) }
+      return open.with(context.signal, (connection) => runCopy(connection, copy, { ...context, ...image }, open.name))
+    }
     case 'rows':
       return open.with(context.signal, (connection) => runRows(connection, request as RowsRequest))
   }
@@ -64,6 +86,7 @@ async function run({ id, kind, request }: Extract<ToProcess, { is: 'run' }>): Pr
 process.on('message', (message: ToProcess) => {
   switch (message.is) {
     case 'open':
+      setPriority(message.options.niceness ?? 0)
       engine = openEngine(message.options)
       // Each job that awaits it reports the failure.
       engine.catch(() => undefined)

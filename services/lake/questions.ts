@@ -1,7 +1,9 @@
 /** The jobs that ask: SQL that writes a dataset, and SQL whose rows come back. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { DuckDBBlobValue, DuckDBListValue, DuckDBStructValue } from '@duckdb/node-api'
+import { embedImages } from './embed.ts'
 import type { CopyRequest, CopyResult, JobContext, RowsRequest, RowsResult } from './jobs.ts'
+import { writeStream } from './row-stream.ts'
 
 /** Runs the statements of a dataset in order. */
 export async function runCopy(
@@ -22,22 +24,28 @@ export async function runCopy(
     await connection.run(statement)
     step()
   }
-  const counted = await connection.runAndReadAll(request.counts)
-  const counts = counted
-    .getRows()
-    .map(([leftOut, n]) => [leftOut === null ? null : String(leftOut), Number(n)] as const)
+  const counts = await counted(connection, request.counts)
   step()
   for (const statement of gather) {
     await connection.run(statement)
     step()
   }
-  let rows = 0
-  if (request.write !== undefined) {
-    const copied = await connection.runAndReadAll(request.write.copy)
-    rows = Number(copied.getRows()[0]?.[0] ?? 0)
-    step()
-  }
-  return { counts, rows, engine }
+  const { write } = request
+  if (write === undefined) return { counts, notTaken: [], rows: 0, engine }
+  const notTaken = write.notTaken === undefined ? [] : await counted(connection, write.notTaken)
+  if (write.embed !== undefined) await embedImages(connection, write.embed, context)
+  const rows =
+    typeof write.copy === 'string'
+      ? Number((await connection.runAndReadAll(write.copy)).getRows()[0]?.[0] ?? 0)
+      : await writeStream(connection, write.copy, context)
+  step()
+  return { counts, notTaken: notTaken.map(([why, n]) => [why ?? 'unknown', n]), rows, engine }
+}
+
+/** The rows of a query that counts by reason. */
+async function counted(connection: DuckDBConnection, sql: string): Promise<[why: string | null, n: number][]> {
+  const result = await connection.runAndReadAll(sql)
+  return result.getRows().map(([why, n]) => [why === null ? null : String(why), Number(n)])
 }
 
 /** Runs one query and gives its first rows. */
