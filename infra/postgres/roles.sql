@@ -16,6 +16,8 @@ begin
     execute format('grant connect on database %I to %I', current_database(), role);
   end loop;
   execute format('revoke all on database %I from public', current_database());
+  -- For `stepstore rebuild projection`, which makes the new rows in a schema beside the old.
+  execute format('grant create on database %I to stepstore_owner', current_database());
 end
 $$;
 
@@ -32,3 +34,17 @@ alter default privileges for role stepstore_owner in schema public
 
 grant select on all tables in schema public to stepstore_reader;
 alter default privileges for role stepstore_owner in schema public grant select on tables to stepstore_reader;
+
+-- A read of the lake asks for a cut that is new enough. Without this right it waits for the next one in time. Run this file
+-- again once the tables are there.
+do $$
+begin
+  if to_regclass('cut_wants') is not null then
+    grant insert, update on cut_wants to stepstore_reader;
+  end if;
+  -- A read holds the snapshot that it reads. Without this right it has the day of grace that sweeps leave.
+  if to_regclass('lake_readers') is not null then
+    grant insert, update on lake_readers to stepstore_reader;
+  end if;
+end
+$$;

@@ -7,7 +7,14 @@ export interface ClientOptions {
   readonly key: string | undefined
   /** What carries requests; the network unless told otherwise. */
   readonly transport?: (request: Request) => Response | Promise<Response>
+  /** How long the server may be silent, beside what a request asks it to wait: before its answer, and in the middle of it. */
+  readonly silenceMsMax?: number
 }
+
+/** The longest that a healthy server is silent: a dataset is answered for after 25 s at the latest. */
+const SILENCE_MS_MAX = 40_000
+/** What needs no work is answered at once, even on a busy machine. */
+const THERE_MS_MAX = 5_000
 
 export interface Client {
   readonly url: string
@@ -19,26 +26,22 @@ export interface Client {
   fetch(path: string, request?: RequestInit): Promise<Response>
   /** The status and JSON of an answer, also of one that is a problem. */
   answer(path: string): Promise<{ readonly status: number; readonly body: unknown }>
-  /** Whether a server answers. */
+  /** Whether a server answers. Throws `unavailable` where one takes the connection and says nothing. */
   isThere(): Promise<boolean>
 }
 
 type Fields = Readonly<Record<string, unknown>>
 
 /** A client of the server at `url`, which bears the key where there is one. */
-export function client({ url, key, transport = (request) => fetch(request) }: ClientOptions): Client {
+export function client({ url, key, transport, silenceMsMax = SILENCE_MS_MAX }: ClientOptions): Client {
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
   const carry = async (path: string, request: RequestInit = {}): Promise<Response> => {
-    try {
-      return await transport(
-        new Request(`${url}${path}`, {
-          ...request,
-          headers: { ...headers, ...(request.headers as Record<string, string> | undefined) },
-        }),
-      )
-    } catch (error) {
-      throw noServer(url, error)
-    }
+    const asked = new Request(`${url}${path}`, {
+      ...request,
+      headers: { ...headers, ...(request.headers as Record<string, string> | undefined) },
+    })
+    if (transport !== undefined) return transport(asked)
+    return inTime(asked, silenceMsMax + waitMsOf(asked.url))
   }
   const send = async (path: string, request?: RequestInit): Promise<Response> => {
     const response = await carry(path, request)
@@ -61,13 +64,69 @@ export function client({ url, key, transport = (request) => fetch(request) }: Cl
       json(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     delete: (path) => json(path, { method: 'DELETE' }),
     isThere: async () => {
-      const answer = await fetch(`${url}/healthz`, { headers, signal: AbortSignal.timeout(5_000) }).catch(
-        () => undefined,
-      )
-      await answer?.body?.cancel()
-      return answer !== undefined
+      try {
+        const answer = await inTime(new Request(`${url}/healthz`, { headers }), Math.min(THERE_MS_MAX, silenceMsMax))
+        await answer.body?.cancel()
+        return true
+      } catch (error) {
+        if (error instanceof Problem && error.details['silent'] === true) throw error
+        return false
+      }
     },
   }
+}
+
+/** What a request asks the server to wait for the state that it wants, in milliseconds. */
+function waitMsOf(url: string): number {
+  const seconds = Number(new URL(url).searchParams.get('wait') ?? 10)
+  return Number.isFinite(seconds) ? Math.min(60, Math.max(0, seconds)) * 1000 : 0
+}
+
+/** Carries a request over the network. Throws `unavailable` where nothing answers, or nothing comes for `silenceMsMax`. */
+async function inTime(request: Request, silenceMsMax: number): Promise<Response> {
+  const { origin } = new URL(request.url)
+  const stop = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const heard = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => stop.abort(silent(origin, silenceMsMax)), silenceMsMax)
+  }
+  const failed = (error: unknown): Error => {
+    clearTimeout(timer)
+    return stop.signal.aborted ? (stop.signal.reason as Error) : noServer(origin, error)
+  }
+  heard()
+  let answer: Response
+  try {
+    answer = await fetch(request, { signal: stop.signal })
+  } catch (error) {
+    throw failed(error)
+  }
+  const { body } = answer
+  if (body === null) {
+    clearTimeout(timer)
+    return answer
+  }
+  heard()
+  const watched = body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (piece, out) => {
+        heard()
+        out.enqueue(piece)
+      },
+      flush: () => clearTimeout(timer),
+      cancel: () => clearTimeout(timer),
+    }),
+  )
+  return new Response(watched, { status: answer.status, statusText: answer.statusText, headers: answer.headers })
+}
+
+/** What to say of a server that keeps its silence. */
+function silent(url: string, ms: number): Problem {
+  return new Problem('unavailable', `the server at ${url} does not answer: ${ms / 1000} s without a word`, {
+    hint: 'it may be overloaded or hang: see its log, restart it if it stays so, then run this again',
+    details: { silent: true },
+  })
 }
 
 /** What to say where nothing answers. */

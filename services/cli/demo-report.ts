@@ -36,6 +36,8 @@ interface VersionFacts {
 }
 
 const KS = [1, 2, 4, 8]
+/** What a right answer in the right form earns at least; a right one in broken form gets less, and would teach that form. */
+const WELL_FORMED_REWARD = 2
 
 export interface ReadOptions {
   readonly client: Client
@@ -89,7 +91,7 @@ export async function readDemo({ client, needsKey, run, played, before, versions
       versions: passes.map((pass) => rowsOf(pass['estimates']).find((row) => row['k'] === k) ?? {}),
     })),
     pins: [
-      await pinned(client, `sft.parquet`, `${ofRun}&correct=true`, 'train.parquet', after),
+      await pinned(client, `sft.parquet`, `${ofRun}&reward_gte=${WELL_FORMED_REWARD}`, 'train.parquet', after),
       await pinned(client, `trajectories.parquet`, ofRun, 'rollouts.parquet', after),
     ],
   }
@@ -266,7 +268,7 @@ function passTable({ passAtK, versions }: DemoFacts, paint: Paint): string {
   return table(columns, rows, paint)
 }
 
-function nextSteps({ url, run, group, pins, needsKey }: DemoFacts, paint: Paint): string {
+function nextSteps({ url, run, group, pins, needsKey, versions }: DemoFacts, paint: Paint): string {
   const bearer = needsKey ? '-H "Authorization: Bearer $STEPSTORE_KEY" ' : ''
   const ofRun = `run=${encodeURIComponent(run)}`
   const best = rowsOf(group['members']).toSorted(
@@ -277,13 +279,17 @@ function nextSteps({ url, run, group, pins, needsKey }: DemoFacts, paint: Paint)
     ['see the run', `${url}/v1/runs/${encodeURIComponent(run)}`],
     ['read one rollout, whole', `${url}/v1/trajectories/${encodeURIComponent(textOf(best?.['trajectory_id']) ?? '')}`],
     ['compare a group', `${url}/v1/groups/${encodeURIComponent(textOf(group['group_id']) ?? '')}`],
-    ['count pass@k', `${url}/v1/analytics/pass-at-k?${ofRun}&k=1,2,4,8`],
+    ...versions.map(({ version }) => [
+      `count pass@k of v${version}`,
+      `${url}/v1/analytics/pass-at-k?${ofRun}&policy_version=${version}&k=${KS.join(',')}`,
+    ]),
     ['look for what is missing', `${url}/v1/gaps?${ofRun}`],
     ['see the lake', `${url}/v1/snapshots`],
   ].map(([what = '', where = '']) => [what, paint.blue(where)])
   const curls = pins.map(({ file, url: pinnedUrl, rows: n, bytes }) => {
     const what = file === 'train.parquet' ? 'get a training set' : 'get all rollouts'
-    return `\n  ${what}  ${paint.dim(`${count(n)} rows, ${size(bytes)}; the same bytes for ever`)}\n  ${paint.bold(`curl ${bearer}-o ${file} '${pinnedUrl}'`)}\n`
+    const why = file === 'train.parquet' ? `right answers in the right form (reward_gte=${WELL_FORMED_REWARD}); ` : ''
+    return `\n  ${what}  ${paint.dim(`${why}${count(n)} rows, ${size(bytes)}; the same bytes for ever`)}\n  ${paint.bold(`curl ${bearer}-o ${file} '${pinnedUrl}'`)}\n`
   })
   return table([{ head: '' }, { head: '' }], rows, paint) + curls.join('')
 }

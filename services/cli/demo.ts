@@ -1,12 +1,14 @@
 /** `stepstore demo`: a live run from a fixed seed, through the same HTTP API as any pipeline; then what can be done with it. */
-import { join } from 'node:path'
-import type { Config, Overrides } from '#services/config.ts'
 import { Problem } from '#services/problem.ts'
 import type { Server } from '#services/serve/main.ts'
 import { client, fields, textOf } from './client.ts'
 import type { Command, CommandContext, ExitCode } from './command.ts'
-import { progressLine } from './terminal.ts'
-import { rebuildLine, untilStopped } from './running.ts'
+import { demoSettings } from './demo-folder.ts'
+import { progressLine, type Terminal } from './terminal.ts'
+import { drain, rebuildLine, stopSignals, untilStopped } from './running.ts'
+
+/** Where a server listens unless PORT says otherwise. */
+const DEFAULT_PORT = 7070
 
 export const demo: Command = {
   spec: {
@@ -19,32 +21,38 @@ export const demo: Command = {
     examples: ['npm run demo', 'npm run demo -- --exit'],
   },
   run: async (context) => {
-    const { args, terminal } = context
+    const { args, terminal, json } = context
+    const stop = stopSignals(terminal)
     const server = await startedServer(context)
+    stop.begun()
     let code: ExitCode = 0
     try {
-      await play(context, server)
-      if (!args.flag('exit')) {
+      const played = play(context, server)
+      await Promise.race([played, stop.asked])
+      if (stop.isAsked()) {
+        played.catch(() => {})
+        await drain(server, terminal)
+        // The play would go on for minutes to look for its server.
+        process.exit(0)
+      }
+      if (args.flag('exit')) {
+        if (!json) terminal.out(`\n${serveAgain(server, terminal)}`)
+      } else {
         terminal.err(`\n  ${terminal.paint.dim(`serving ${server.url} until Ctrl-C`)}\n`)
-        code = await untilStopped(server, terminal)
+        code = await untilStopped(server, terminal, stop)
       }
     } finally {
       await server.close()
+      stop.end()
     }
     return code
   },
 }
 
-/** Everything of the demo lies in a folder of its own, whatever the URLs say. */
-function overridesFor(config: Config, port: string | undefined): Overrides {
-  const folder = join(config.dataDir, 'demo')
-  return {
-    DATA_DIR: folder,
-    LOG_URL: `lmdb:${join(folder, 'log')}`,
-    STORE_URL: `pglite:${join(folder, 'store')}`,
-    BLOBS_URL: `file:${join(folder, 'blobs')}`,
-    ...(port === undefined ? {} : { PORT: port }),
-  }
+/** The URLs that were printed are of a server that is about to end. */
+function serveAgain(server: Server, { paint }: Terminal): string {
+  const port = server.port === DEFAULT_PORT ? '' : `PORT=${server.port} `
+  return `  The server has ended; to have these URLs answer, serve it again (nothing is added):\n  ${paint.bold(`${port}npm run demo`)}\n`
 }
 
 /** Starts the server; on another port where the wanted one is taken, since it is a demo. */
@@ -52,7 +60,7 @@ async function startedServer({ config, terminal, now }: CommandContext): Promise
   const { startServer } = await import('#services/serve/main.ts')
   const start = (port?: string): Promise<Server> =>
     startServer({
-      config: config(overridesFor(config(), port)),
+      config: config({ ...demoSettings(config()), ...(port === undefined ? {} : { PORT: port }) }),
       write: (line) => terminal.err(line),
       clock: () => new Date(now()),
       onRebuild: rebuildLine(terminal, now).show,

@@ -1,10 +1,14 @@
 /** `stepstore doctor`: what is set and where from, what is reachable, what is wrong and the command that mends it. */
 import { readFileSync } from 'node:fs'
-import type { Config } from '#services/config.ts'
+import { type Config, misuse, type Overrides } from '#services/config.ts'
 import type { Inspection } from '#services/serve/inspect.ts'
+import { asProblem } from '#services/problem.ts'
 import { client, fields, rowsOf, textOf, type Client } from './client.ts'
 import type { Command } from './command.ts'
+import { demoSettings } from './demo-folder.ts'
+import { askUpkeep, bytesByRun, bytesTable, upkeepRows, type RunBytes } from './doctor-upkeep.ts'
 import { count, size, table, type Paint } from './terminal.ts'
+import type { Upkeep } from '#services/verify/upkeep.ts'
 
 /** Something wrong, and what to do. */
 interface Finding {
@@ -30,30 +34,119 @@ export const doctor: Command = {
       'Prints versions, every setting with its source, what is reachable, and what is wrong with the command that mends it.',
     positionals: '',
     count: [0, 0],
-    options: {},
-    examples: ['stepstore doctor'],
+    options: {
+      bytes: { description: 'add up the room that each run takes in log, lake and datasets (asks a running server)' },
+    },
+    examples: ['stepstore doctor', 'stepstore doctor --bytes'],
   },
-  run: async ({ config, json, now, terminal }) => {
+  run: async ({ args, config, json, now, terminal }) => {
     const settings = config()
-    const { inspectDataFolder } = await import('#services/serve/inspect.ts')
-    const server = client({ url: settings.url, key: settings.key })
     const findings: Finding[] = []
-    const state = (await server.isThere()) ? await stateOf(server, findings) : undefined
-    const inspection = await inspectDataFolder(settings, new Date(now()))
+    const server = client({ url: settings.url, key: settings.key })
+    const state = await askedServer(server, findings)
+    const described = await describedFolder(config, state, new Date(now()))
+    const { inspection } = described
+    const kept = await lookedAfter(
+      settings,
+      state === undefined ? undefined : server,
+      { now: new Date(now()), withBytes: args.flag('bytes') },
+      findings,
+    )
     const versions = versionsOf()
     findings.push(
       ...versionFindings(versions),
-      ...folderFindings(inspection, settings, state !== undefined),
+      ...folderFindings(inspection, described.settings, state !== undefined),
+      ...strangerFindings(described, settings.url),
       ...nameFindings(settings),
     )
     if (json) {
-      const { problems: _problems, ...folder } = inspection
+      const { problems: _problems, ...rest } = inspection
+      const folder = { path: described.settings.dataDir, of_server: described.ofServer ?? null, ...rest }
       terminal.out(
-        `${JSON.stringify({ ok: findings.length === 0, versions, settings: settings.lines, server: state ?? null, data_folder: folder, findings })}\n`,
+        `${JSON.stringify({ ok: findings.length === 0, versions, settings: settings.lines, server: state ?? null, data_folder: folder, upkeep: kept.upkeep ?? null, bytes_by_run: kept.bytes ?? null, findings })}\n`,
       )
-    } else terminal.out(said({ versions, settings, state, inspection, findings }, terminal.paint))
+    } else terminal.out(said({ versions, settings, state, described, kept, findings }, terminal.paint))
     return findings.length === 0 ? 0 : 1
   },
+}
+
+interface LookedAfter {
+  readonly upkeep: Upkeep | undefined
+  readonly bytes: readonly RunBytes[] | undefined
+}
+
+/** Lag, orphans and the like, and the room that runs take where that was asked for. What cannot be told is a finding. */
+async function lookedAfter(
+  settings: Config,
+  server: Client | undefined,
+  { now, withBytes }: { readonly now: Date; readonly withBytes: boolean },
+  findings: Finding[],
+): Promise<LookedAfter> {
+  const tried = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
+    try {
+      return await work()
+    } catch (error) {
+      const problem = asProblem(error)
+      findings.push({ what: problem.message, mend: problem.hint ?? 'see the log of the server' })
+      return undefined
+    }
+  }
+  const upkeep = await tried(() => askUpkeep(settings, server, now))
+  findings.push(...(upkeep?.findings ?? []))
+  if (!withBytes) return { upkeep, bytes: undefined }
+  if (server === undefined)
+    throw misuse(
+      '--bytes asks a server, and none answers',
+      'start one with npm start, or set STEPSTORE_URL to where it is',
+    )
+  return { upkeep, bytes: await tried(() => bytesByRun(server)) }
+}
+
+/** The folder that is described, and whether it is the server's; undefined where no server tells. */
+interface Described {
+  readonly settings: Config
+  readonly inspection: Inspection
+  readonly ofServer: boolean | undefined
+}
+
+/** The folder of the server where it can be found (by the identity of its log: DATA_DIR, or the demo in it), else DATA_DIR. */
+async function describedFolder(
+  config: (overrides?: Overrides) => Config,
+  state: ServerState | undefined,
+  now: Date,
+): Promise<Described> {
+  const { inspectDataFolder } = await import('#services/serve/inspect.ts')
+  const settings = config()
+  const inspection = await inspectDataFolder(settings, now)
+  const served = textOf(state?.position['log_id'])
+  if (served === undefined || inspection.log?.id === served)
+    return { settings, inspection, ofServer: served === undefined ? undefined : true }
+  const ofDemo = config(demoSettings(settings))
+  const demo = await inspectDataFolder(ofDemo, now)
+  if (demo.log?.id === served) return { settings: ofDemo, inspection: demo, ofServer: true }
+  return { settings, inspection, ofServer: false }
+}
+
+/** Two sets of data at once: commands that talk to the server see the one, and those that open the folder the other. */
+function strangerFindings({ settings, inspection, ofServer }: Described, url: string): Finding[] {
+  return ofServer !== false || inspection.log === undefined
+    ? []
+    : [
+        {
+          what: `the server at ${url} serves another data folder than ${settings.dataDir}`,
+          mend: 'set DATA_DIR to the folder of that server, or STEPSTORE_URL to the server of this folder',
+        },
+      ]
+}
+
+async function askedServer(server: Client, findings: Finding[]): Promise<ServerState | undefined> {
+  try {
+    return (await server.isThere()) ? await stateOf(server, findings) : undefined
+  } catch (error) {
+    const problem = asProblem(error)
+    findings.push({ what: problem.message, mend: problem.hint ?? 'restart it' })
+    return undefined
+  }
 }
 
 interface Versions {
@@ -88,7 +181,7 @@ async function stateOf(server: Client, findings: Finding[]): Promise<ServerState
     const position = fields(await server.get('/v1/position'))
     const ready = await readiness(server)
     for (const reason of ready.reasons) {
-      const isFailing = reason['code'] === 'failing'
+      const isFailing = reason['code'] === 'failing' || reason['code'] === 'not_answering'
       findings.push({
         what: textOf(reason['detail']) ?? 'not ready',
         mend: isFailing
@@ -157,11 +250,12 @@ interface Report {
   readonly versions: Versions
   readonly settings: Config
   readonly state: ServerState | undefined
-  readonly inspection: Inspection
+  readonly described: Described
+  readonly kept: LookedAfter
   readonly findings: readonly Finding[]
 }
 
-function said({ versions, settings, state, inspection, findings }: Report, paint: Paint): string {
+function said({ versions, settings, state, described, kept, findings }: Report, paint: Paint): string {
   const { bold, dim, green, red } = paint
   const columns = [{ head: '' }, { head: '' }, { head: '' }]
   const settingRows = settings.lines.map(({ name, value, source }) => [
@@ -184,18 +278,28 @@ function said({ versions, settings, state, inspection, findings }: Report, paint
     table(columns, settingRows, paint),
     `\n${bold('Server')}\n`,
     table([{ head: '' }, { head: '' }], serverRows(settings.url, state, paint), paint),
-    `\n${bold('Data folder')}\n`,
-    table([{ head: '' }, { head: '' }], folderRows(inspection), paint),
+    `\n${bold('Data folder')}  ${described.settings.dataDir}  ${dim(OWNER[String(described.ofServer)] ?? '')}\n`,
+    table([{ head: '' }, { head: '' }], folderRows(described.inspection), paint),
+    `\n${bold('Upkeep')}\n`,
+    table([{ head: '' }, { head: '' }], upkeepRows(kept.upkeep, paint), paint),
+    kept.bytes === undefined ? '' : `\n${bold('Room by run')}\n${bytesTable(kept.bytes, paint)}`,
     `\n${bold('Findings')}\n`,
     findings.length === 0 ? `  ${green('none')}\n` : findingLines.join(''),
   ].join('')
+}
+
+/** Whose folder it is. */
+const OWNER: Readonly<Record<string, string>> = {
+  true: 'which the server serves',
+  false: 'which is not that of the server: it serves another one',
+  undefined: 'of DATA_DIR',
 }
 
 function serverRows(url: string, state: ServerState | undefined, { dim, green, yellow }: Paint): string[][] {
   if (state === undefined)
     return [
       ['url', url],
-      ['state', dim('not running')],
+      ['state', dim('no answer')],
     ]
   const { position, snapshot } = state
   const end = offsetsOf(textOf(position['log_end_offsets']))

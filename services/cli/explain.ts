@@ -4,13 +4,15 @@ import type { Command } from './command.ts'
 import { reach } from './reached.ts'
 import type { Paint } from './terminal.ts'
 
-/** Longer values are cut in words; --json has them whole. */
-const VALUE_CHARACTERS_MAX = 400
+/** The longest name of a fact. */
+const NAME_WIDTH = 20
+const FILES_SHOWN_MAX = 6
 
 export const explain: Command = {
   spec: {
     name: 'explain',
-    summary: 'Tells what an id is: its verdict, its rows, its Parquet files, and how to get it.',
+    summary:
+      'Tells what became of an id or a place in the log: verdict, reward, what is missing, where it lies, whether datasets have it. --json has every column.',
     positionals: '<id>',
     count: [1, 1],
     options: {},
@@ -35,18 +37,15 @@ export const explain: Command = {
 }
 
 function said(thing: Readonly<Record<string, unknown>>, needsKey: boolean, { bold, dim }: Paint): string {
-  const kind = textOf(thing['kind']) ?? ''
-  const lines = [`${bold(kind)}  ${textOf(thing['says']) ?? ''}`]
-  for (const [name, value] of Object.entries(fields(thing['row']))) {
-    if (value === null) continue
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
-    lines.push(
-      `  ${dim(name.padEnd(22))} ${text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}…` : text}`,
-    )
+  const lines = [`${bold(textOf(thing['kind']) ?? '')}  ${textOf(thing['says']) ?? ''}`]
+  const told = (name: string, text: string): void => {
+    lines.push(`  ${dim(name.padEnd(NAME_WIDTH))}  ${text}`)
   }
-  for (const file of rowsOf(thing['files'])) lines.push(`  ${dim('parquet'.padEnd(22))} ${textOf(file['path']) ?? ''}`)
+  for (const { name, says } of rowsOf(thing['facts'])) told(textOf(name) ?? '', textOf(says) ?? '')
+  const files = rowsOf(thing['files'])
+  for (const file of files.slice(0, FILES_SHOWN_MAX)) told('file in the lake', textOf(file['path']) ?? '')
+  if (files.length > FILES_SHOWN_MAX) told('', `… and ${files.length - FILES_SHOWN_MAX} more: --json has all`)
   const bearer = needsKey ? '-H "Authorization: Bearer $STEPSTORE_KEY" ' : ''
-  for (const url of Array.isArray(thing['urls']) ? thing['urls'] : [])
-    lines.push(`  ${dim('get it'.padEnd(22))} curl ${bearer}'${String(url)}'`)
+  for (const url of Array.isArray(thing['urls']) ? thing['urls'] : []) told('get it', `curl ${bearer}'${String(url)}'`)
   return `${lines.join('\n')}\n\n`
 }

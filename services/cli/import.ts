@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { misuse } from '#services/config.ts'
 import { nearest } from '#services/core/nearest.ts'
+import { Problem } from '#services/problem.ts'
 import { addTally, noTally, type Fault, type Input, type Tally, type Unit } from '#services/import/unit.ts'
 import { client, fields, noServer, numberOf, textOf, type Client } from './client.ts'
 import type { Command, CommandContext } from './command.ts'
@@ -242,8 +243,9 @@ async function patient(server: Client, path: string, onWait: () => void): Promis
       return fields(await server.get(path))
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined
+      const isSilent = error instanceof Problem && error.details['silent'] === true
       if (code === 'behind') failures = 0
-      else if (code !== 'unavailable' || ++failures > 60) throw error
+      else if (isSilent || code !== 'unavailable' || ++failures > 60) throw error
       onWait()
       await new Promise((resolve) => setTimeout(resolve, 1000))
     }
@@ -271,5 +273,9 @@ function print({ json, terminal }: CommandContext, result: Sending & VerdictCoun
       ? `\n  ${green('Everything was there already: nothing has changed.')}\n`
       : '\n',
   )
+  for (const run of conflicts > 0 ? runs : [])
+    terminal.out(`  ${bold('conflicts')}  ${blue(`${url}/v1/gaps?kind=conflict&run=${encodeURIComponent(run)}`)}\n`)
+  if (conflicts > 0 && runs.length === 0)
+    terminal.out(`  ${bold('conflicts')}  ${blue(`${url}/v1/gaps?kind=conflict`)}\n`)
   for (const run of runs) terminal.out(`  ${bold('run')}  ${blue(`${url}/v1/runs/${encodeURIComponent(run)}`)}\n`)
 }

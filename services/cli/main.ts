@@ -34,6 +34,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'makes the projection or the catalog again',
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
+  compact: {
+    summary: 'merges small files of the lake, and sweeps what nobody needs',
+    load: async () => (await import('./compact.ts')).compact,
+  },
   quarantine: {
     summary: 'lists, shows, retries and drops what could not be read',
     load: async () => (await import('./quarantine.ts')).quarantine,
@@ -98,11 +102,18 @@ function report(thrown: unknown, terminal: Terminal, json: boolean): ExitCode {
   return problem.details['misuse'] === true ? 2 : 1
 }
 
+// The launcher holds the other end of this channel. Killed with SIGKILL it can hand nothing on, but then the channel closes.
+if (process.channel !== undefined) {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel.unref()
+}
+
 const given = process.argv.slice(2)
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   redraws: process.stderr.isTTY === true,
+  width: process.stdout.isTTY === true ? process.stdout.columns : undefined,
   paint: paint(colourWanted(process.stdout.isTTY === true && process.stderr.isTTY === true)),
 }
 // A reader that went away (`stepstore doctor | head`) is no fault of ours.

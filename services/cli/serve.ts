@@ -1,17 +1,22 @@
-/** `stepstore serve`: all programs in one process, until it is told to stop. */
+/** `stepstore serve`: all programs in one process, or those that are named, until it is told to stop. */
 import { misuse, PROGRAMS } from '#services/config.ts'
 import { nearest } from '#services/core/nearest.ts'
 import type { Command } from './command.ts'
-import { rebuildLine, untilStopped } from './running.ts'
+import { rebuildLine, stopSignals, untilStopped } from './running.ts'
 
 export const serveCommand: Command = {
   spec: {
     name: 'serve',
-    summary: 'Serves all programs, embedded in the data folder, until SIGTERM or Ctrl-C.',
-    positionals: '[program…]',
+    summary:
+      'Serves the programs that are named, or all of them, until SIGTERM or Ctrl-C. Embedded they all run together, in the data folder.',
+    positionals: `[${PROGRAMS.join('] [')}]`,
     count: [0, PROGRAMS.length],
     options: {},
-    examples: ['stepstore serve', 'PORT=8080 DATA_DIR=/data stepstore serve'],
+    examples: [
+      'stepstore serve',
+      'PORT=8080 DATA_DIR=/data stepstore serve',
+      'PORT=8081 stepstore serve project archive',
+    ],
   },
   run: async ({ args, config, json, now, terminal }) => {
     for (const word of args.words) {
@@ -26,6 +31,7 @@ export const serveCommand: Command = {
     const settings = config(args.words.length === 0 ? {} : { PROGRAMS: args.words.join(',') })
     const { startServer } = await import('#services/serve/main.ts')
     const rebuild = rebuildLine(terminal, now)
+    const stop = stopSignals(terminal)
     const server = await startServer({
       config: settings,
       write: (line) => terminal.err(line),
@@ -36,8 +42,12 @@ export const serveCommand: Command = {
     terminal.out(
       json
         ? `${JSON.stringify({ url: server.url, port: server.port, pid: process.pid, data_dir: settings.dataDir, programs: settings.programs })}\n`
-        : `${bold('stepstore')} ${server.url} ${dim(`data in ${settings.dataDir}, pages at ${server.url}/docs`)}\n`,
+        : `${bold('stepstore')} ${server.url} ${dim(`data in ${settings.dataDir}, ${pagesOf(settings.programs, server.url)}`)}\n`,
     )
-    return await untilStopped(server, terminal)
+    return await untilStopped(server, terminal, stop)
   },
 }
+
+/** What there is to look at. */
+const pagesOf = (programs: readonly string[], url: string): string =>
+  programs.includes('query') ? `pages at ${url}/docs` : `runs ${programs.join(' and ')}, state at ${url}/readyz`

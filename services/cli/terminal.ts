@@ -7,6 +7,8 @@ export interface Terminal {
   err(text: string): void
   /** Whether `err` is a terminal, so that a line may be drawn again. */
   readonly redraws: boolean
+  /** How many letters a line of `out` has room for; undefined where it is no terminal. */
+  readonly width: number | undefined
   readonly paint: Paint
 }
 

@@ -3,6 +3,7 @@ import { fields, numberOf, rowsOf, textOf } from './client.ts'
 import type { Command } from './command.ts'
 import { reach } from './reached.ts'
 import { count, progressLine, table } from './terminal.ts'
+import { numbersText, verifiedNumbers } from './verify-numbers.ts'
 
 /** Differences printed as words; --json has all that the server lists. */
 const SHOWN_MAX = 50
@@ -13,8 +14,10 @@ export const verifyCommand: Command = {
     summary: 'Compares log, store and lake at one position. Exit code 1 with a table where they differ.',
     positionals: '',
     count: [0, 0],
-    options: {},
-    examples: ['stepstore verify', 'stepstore verify --json'],
+    options: {
+      numbers: { description: "compare every statistic, too, with one made anew from the lake's raw events and steps" },
+    },
+    examples: ['stepstore verify', 'stepstore verify --json', 'stepstore verify --numbers'],
   },
   run: async (context) => {
     const { terminal, json, now } = context
@@ -23,10 +26,13 @@ export const verifyCommand: Command = {
     try {
       progress.show(`  comparing log, store and lake (asking the ${reached.by})`)
       const report = fields(await reached.client.post('/v1/verify', {}))
+      const numbers = context.args.flag('numbers')
+        ? await verifiedNumbers(reached.client, (text) => progress.show(text))
+        : undefined
       progress.end()
-      const ok = report['ok'] === true
+      const ok = report['ok'] === true && numbers?.ok !== false
       if (json) {
-        terminal.out(`${JSON.stringify(report)}\n`)
+        terminal.out(`${JSON.stringify(numbers === undefined ? report : { ...report, ok, numbers })}\n`)
         return ok ? 0 : 1
       }
       const { bold, green, red, dim } = terminal.paint
@@ -35,7 +41,9 @@ export const verifyCommand: Command = {
         count(numberOf(value)),
       ])
       terminal.out(table([{ head: '' }, { head: '', right: true }], counts, terminal.paint))
+      terminal.out(`  ${dim('events include what Stepstore itself notes, such as image.stored for each picture')}\n`)
       for (const note of Array.isArray(report['notes']) ? report['notes'] : []) terminal.out(`  ${dim(String(note))}\n`)
+      if (numbers !== undefined) terminal.out(numbersText(numbers, terminal))
       if (ok) {
         terminal.out(
           `\n  ${green('Log, store and lake agree.')} ${dim(`position ${textOf(report['position']) ?? ''}`)}\n`,
@@ -44,6 +52,7 @@ export const verifyCommand: Command = {
       }
       const differences = rowsOf(report['differences'])
       const total = numberOf(report['n_differences']) || differences.length
+      if (total === 0) return 1
       terminal.out(`\n  ${red(`${count(total)} differences`)}\n\n`)
       const rows = differences
         .slice(0, SHOWN_MAX)

@@ -3,12 +3,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Judged } from '#services/core/fold/fact.ts'
 import { fold } from '#services/core/fold/fold.ts'
 import { FoldState } from '#services/core/fold/state.ts'
+import { type HashRange, RecentHashes } from '#services/core/recent-hashes.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
 import type { Store } from '#services/store/store.ts'
 import { PROJECTION } from './doubt.ts'
 import { judge, recordHash } from '#services/core/judge.ts'
 import { loadFor } from './load.ts'
-import { type Cursor, moveCursor, writeChanges } from './write.ts'
+import { type Cursor, cursorMoved, moveCursor, writeChanges } from './write.ts'
 
 /** The most records and bytes of a batch. */
 const BATCH = { recordsMax: 4000, bytesMax: 8 * 1024 * 1024 }
@@ -16,11 +17,15 @@ const BATCH = { recordsMax: 4000, bytesMax: 8 * 1024 * 1024 }
 const TURN_RECORDS = 200
 /** Trajectories kept in memory for each partition; each takes about 3 KB with its steps. */
 const TRAJECTORIES_MAX = 20_000
+/** Content hashes kept for archive, whose next cut needs them: twice the records of a usual cut. */
+const HASHES_MAX = 20_000
 
 export interface PartitionOptions {
   readonly partition: number
   readonly log: Log
   readonly store: Store
+  /** The epoch under which it was claimed; undefined takes the one that is there. */
+  readonly epoch?: number
 }
 
 export class PartitionFold {
@@ -28,6 +33,7 @@ export class PartitionFold {
   readonly #options: PartitionOptions
   #cursor: Cursor | undefined
   #state: FoldState
+  readonly #hashes = new RecentHashes(HASHES_MAX)
 
   constructor(options: PartitionOptions) {
     this.partition = options.partition
@@ -35,13 +41,13 @@ export class PartitionFold {
     this.#state = new FoldState(options.partition)
   }
 
-  /** Reads the cursor afresh and forgets every row in memory: at the start, and after a failed commit. */
+  /** Reads the cursor afresh and forgets every row in memory: at the start, and after a failed commit. Throws `cursor_moved` where another owner has claimed it. */
   async seek(): Promise<Cursor> {
-    const { store, partition } = this.#options
+    const { store, partition, epoch = 1 } = this.#options
     this.#state = new FoldState(partition)
     await store.db
       .insertInto('cursors')
-      .values({ projection: PROJECTION, partition, next_offset: 0, epoch: 1, last_record_hash: null })
+      .values({ projection: PROJECTION, partition, next_offset: 0, epoch, last_record_hash: null })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
     const row = await store.db
@@ -50,27 +56,38 @@ export class PartitionFold {
       .where('projection', '=', PROJECTION)
       .where('partition', '=', partition)
       .executeTakeFirstOrThrow()
+    if (row.epoch !== (this.#options.epoch ?? row.epoch)) throw cursorMoved(PROJECTION, partition)
     this.#cursor = { partition, nextOffset: row.next_offset, epoch: row.epoch, lastRecordHash: row.last_record_hash }
     return this.#cursor
   }
 
-  /** Folds the next batch. Returns the next offset and how many records and bytes it took (none at the end of the log). */
-  async step(): Promise<{ nextOffset: number; records: number; bytes: number }> {
+  /**
+   * Folds the next batch. Returns the next offset, how many records and bytes it took (none at the end of the log), and
+   * whether it was full, so that more waits.
+   */
+  async step(): Promise<{ nextOffset: number; records: number; bytes: number; full: boolean }> {
     const cursor = this.#cursor ?? (await this.seek())
     const records = await this.#options.log.read(this.partition, cursor.nextOffset, BATCH)
     const last = records.at(-1)
-    if (last === undefined) return { nextOffset: cursor.nextOffset, records: 0, bytes: 0 }
+    if (last === undefined) return { nextOffset: cursor.nextOffset, records: 0, bytes: 0, full: false }
     try {
       await this.#commit(cursor, records, last)
     } catch (error) {
       this.#cursor = undefined
       throw error
     }
+    const bytes = records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0)
     return {
       nextOffset: last.offset + 1,
       records: records.length,
-      bytes: records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0),
+      bytes,
+      full: records.length >= BATCH.recordsMax || bytes >= BATCH.bytesMax / 2,
     }
+  }
+
+  /** The content hashes that are known of committed records in [from, to). */
+  hashes(from: number, to: number): HashRange {
+    return this.#hashes.range(from, to)
   }
 
   async #judge(records: readonly LogRecord[]): Promise<Judged[]> {
@@ -98,6 +115,10 @@ export class PartitionFold {
     })
     this.#cursor = { ...cursor, nextOffset: last.offset + 1, lastRecordHash }
     this.#state.shrink(TRAJECTORIES_MAX)
+    this.#hashes.add(
+      cursor.nextOffset,
+      batch.map((judged) => (judged.readable === true ? judged.contentHash : null)),
+    )
   }
 }
 

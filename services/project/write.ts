@@ -103,13 +103,18 @@ export async function moveCursor(
     .where('next_offset', '=', from.nextOffset)
     .where('epoch', '=', from.epoch)
     .executeTakeFirst()
-  if (moved.numUpdatedRows !== 1n) {
-    throw new Problem(
-      'cursor_moved',
-      `the cursor of ${projection} on partition ${from.partition} was moved by another owner`,
-      { hint: 'nothing was written; the batch is folded again from where the cursor is' },
-    )
-  }
+  if (moved.numUpdatedRows !== 1n) throw cursorMoved(projection, from.partition)
+}
+
+/** Somebody else owns the cursor, or moved it. */
+export function cursorMoved(projection: string, partition: number): Problem {
+  return new Problem(
+    'cursor_moved',
+    `the cursor of ${projection} on partition ${partition} was moved by another owner`,
+    {
+      hint: 'nothing was written; the batch is folded again from where the cursor is',
+    },
+  )
 }
 
 /** Writes the changes of one batch of one partition. */

@@ -67,7 +67,7 @@ async function run(start: CoreStart, port: MessagePort): Promise<void> {
     })
   })
   const log = await sharedLog(start, port)
-  const blobs = await openBlobs(start.config.blobs)
+  const blobs = await openBlobs(start.config.blobs, logger)
   const world = await openWorld({
     config: start.config,
     log,

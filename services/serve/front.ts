@@ -13,18 +13,26 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
+import { jsonText } from '#services/json-text.ts'
 import type { Logger } from '#services/logger.ts'
 import { Problem, problemBody } from '#services/problem.ts'
+import { answerHeadErrors, HEAD_BYTES_MAX } from './head-errors.ts'
+
+interface Fetching {
+  fetch(request: Request, bindings: object): Response | Promise<Response>
+}
 
 export interface FrontOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** The ingest routes, run on this thread. */
-  readonly ingest: { fetch(request: Request, bindings: object): Response | Promise<Response> }
-  /** The unix socket of the query server. It may appear later, and may go. */
-  readonly querySocket: string
+  /** The ingest routes, run on this thread; undefined where this process does not run ingest. */
+  readonly ingest: Fetching | undefined
+  /** The unix socket of the query server. It may appear later, and may go. Undefined where this process runs ingest alone. */
+  readonly querySocket: string | undefined
   readonly logger: Logger
+  /** How long the query server may take to say whether it is ready before the front says that it is not. Default 6 s. */
+  readonly readyMsMax?: number
 }
 
 export interface Front {
@@ -37,6 +45,8 @@ const HEADERS_MS_MAX = 20_000
 /** The whole of a request, its body included: 64 MiB at 0.5 MB/s. */
 const REQUEST_MS_MAX = 130_000
 const KEEP_ALIVE_MS = 65_000
+/** The query server itself waits 4 s for its store. */
+const READY_MS_MAX = 6_000
 const CONNECTIONS_MAX = 10_000
 
 /** Headers that belong to one connection and are not passed on. */
@@ -52,6 +62,19 @@ const HOP_BY_HOP = new Set([
 ])
 
 const IMAGE_PATH = /^\/v1\/images\/[^/]+$/
+
+/** Where a process does not run ingest. */
+function answerNoIngest(incoming: IncomingMessage, response: ServerResponse): void {
+  incoming.resume()
+  const problem = new Problem('not_found', 'this process does not run ingest', {
+    hint: 'send to a process that does: PROGRAMS unset, or with ingest in it',
+  })
+  response.writeHead(problem.status, { 'content-type': 'application/problem+json' })
+  response.end(jsonText(problemBody(problem)))
+}
+
+/** Alive is whoever can say so. */
+const isHealth = (incoming: IncomingMessage): boolean => /^\/healthz(\?|$)/.test(incoming.url ?? '')
 
 /** Whether ingest answers a request. */
 export function isIngest(method: string, url: string): boolean {
@@ -76,11 +99,27 @@ function answerUnavailable(response: ServerResponse): void {
     retryAfterSeconds: 1,
   })
   response.writeHead(problem.status, { 'content-type': 'application/problem+json', 'retry-after': '1' })
-  response.end(JSON.stringify(problemBody(problem)))
+  response.end(jsonText(problemBody(problem)))
 }
 
+/** Why reads are of no use, where the query server cannot say it. */
+function answerNotReady(response: ServerResponse, code: 'starting' | 'not_answering', detail: string): void {
+  if (response.headersSent || response.destroyed) return
+  const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', 'retry-after': '1' }
+  response.writeHead(503, headers)
+  response.end(jsonText({ ready: false, reasons: [{ code, detail }] }))
+}
+
+const isReadiness = (incoming: IncomingMessage): boolean => /^\/readyz(\?|$)/.test(incoming.url ?? '')
+
 /** Hands a request to the query server and its answer back; either side that goes away takes the other with it. */
-function passOn(incoming: IncomingMessage, response: ServerResponse, agent: Agent, socketPath: string): void {
+function passOn(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  agent: Agent,
+  socketPath: string,
+  readyMsMax = READY_MS_MAX,
+): void {
   const chunked = incoming.headers['transfer-encoding'] !== undefined
   const onward = request({
     agent,
@@ -89,7 +128,15 @@ function passOn(incoming: IncomingMessage, response: ServerResponse, agent: Agen
     path: incoming.url,
     headers: { ...passedOn(incoming.headers), ...(chunked ? { 'transfer-encoding': 'chunked' } : {}) },
   })
+  const silence = isReadiness(incoming)
+    ? setTimeout(() => {
+        const detail = `the core thread, which answers reads, has not answered for ${readyMsMax / 1000} s`
+        answerNotReady(response, 'not_answering', detail)
+        onward.destroy()
+      }, readyMsMax)
+    : undefined
   onward.on('response', (answer) => {
+    clearTimeout(silence)
     const headers = passedOn(answer.headers)
     // Lists such as Set-Cookie and Link stay apart as they came.
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers)
@@ -100,11 +147,14 @@ function passOn(incoming: IncomingMessage, response: ServerResponse, agent: Agen
     })
   })
   onward.on('error', () => {
+    clearTimeout(silence)
     incoming.unpipe(onward)
     incoming.resume()
-    answerUnavailable(response)
+    if (isReadiness(incoming)) answerNotReady(response, 'starting', 'the query program is not up; it may be starting')
+    else answerUnavailable(response)
   })
   response.on('close', () => {
+    clearTimeout(silence)
     if (!response.writableFinished) onward.destroy()
   })
   incoming.on('error', () => onward.destroy())
@@ -127,25 +177,47 @@ function listening(server: Server, options: FrontOptions): Promise<void> {
   })
 }
 
+/** Who answers what: ingest on this thread, everything else on the socket, and what this process does not run not at all. */
+function answering(
+  { ingest: app, querySocket, readyMsMax }: FrontOptions,
+  agent: Agent,
+): (incoming: IncomingMessage, response: ServerResponse) => void {
+  const ingest =
+    app === undefined
+      ? undefined
+      : getRequestListener((call, bindings) => app.fetch(call, bindings), { overrideGlobalObjects: true })
+  return (incoming, response) => {
+    if (querySocket !== undefined && !isIngest(incoming.method ?? '', incoming.url ?? ''))
+      passOn(incoming, response, agent, querySocket, readyMsMax)
+    else if (ingest !== undefined) void ingest(incoming, response)
+    else if (isHealth(incoming)) response.end(jsonText({ status: 'ok' }))
+    else answerNoIngest(incoming, response)
+  }
+}
+
 /** Starts the front. Throws `unavailable` where the port is taken. */
 export async function startFront(options: FrontOptions): Promise<Front> {
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 })
-  const ingest = getRequestListener((call, bindings) => options.ingest.fetch(call, bindings), {
-    overrideGlobalObjects: true,
-  })
+  const answer = answering(options, agent)
   const underWay = new Set<ServerResponse>()
   let closing = false
   const server = createServer(
-    { headersTimeout: HEADERS_MS_MAX, requestTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true },
+    {
+      headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: HEAD_BYTES_MAX,
+      noDelay: true,
+    },
     (incoming, response) => {
       underWay.add(response)
       response.on('close', () => underWay.delete(response))
       if (closing) response.setHeader('connection', 'close')
-      if (isIngest(incoming.method ?? '', incoming.url ?? '')) void ingest(incoming, response)
-      else passOn(incoming, response, agent, options.querySocket)
+      answer(incoming, response)
     },
   )
   server.maxConnections = CONNECTIONS_MAX
+  answerHeadErrors(server)
   await listening(server, options)
   server.on('error', (error) => options.logger('error', 'front failed', { error: error.message }))
   return {

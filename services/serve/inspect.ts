@@ -44,6 +44,7 @@ export async function inspectDataFolder(config: Config, now: Date): Promise<Insp
   const format = await tried(() => dataFormat(config.dataDir))
   const log =
     config.log.kind === 'kafka' || (await isThere(config.log.folder)) ? await tried(() => boundsOf(config)) : undefined
+  await tried(() => topicState(config, problems))
   return {
     format,
     freeBytes: await freeBytes(config.dataDir),
@@ -56,6 +57,13 @@ export async function inspectDataFolder(config: Config, now: Date): Promise<Insp
     blobs: (await tried(() => blobsState(config, problems))) ?? 'not reached',
     problems,
   }
+}
+
+/** How the topic is set, as far as that endangers what is promised. */
+async function topicState({ log }: Config, problems: Problem[]): Promise<void> {
+  if (log.kind !== 'kafka') return
+  const { topicProblems, topicSettings } = await import('#services/log/kafka-settings.ts')
+  problems.push(...topicProblems(await topicSettings(log.url)))
 }
 
 async function storeState({ store }: Config): Promise<Inspection['store']> {

@@ -1,5 +1,5 @@
-/** One process that runs every program: the front and ingest on this thread, the rest in the core thread. See WHY.md. */
-import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+/** One process with its programs: the front and ingest on this thread, the rest in the core thread. See WHY.md. */
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '#services/config.ts'
@@ -10,6 +10,7 @@ import type { RebuildReport } from './core-messages.ts'
 import { openDataFolder } from './data-folder.ts'
 import { startFront, type Front } from './front.ts'
 import { openGround } from './ground.ts'
+import { openScratch } from './scratch.ts'
 
 export interface ServeOptions {
   readonly config: Config
@@ -51,33 +52,30 @@ export async function startServer(options: ServeOptions): Promise<Server> {
     const ground = await openGround(config, { logger, clock })
     opened.push(() => ground.close())
     const { log, blobs } = ground
-    const scratchDir = await emptyScratch(config)
-    const folder = await socketFolder(scratchDir)
+    const scratch = await openScratch(config, clock())
+    opened.push(() => scratch.close())
+    const runsIngest = config.programs.includes('ingest')
+    const isAlone = runsIngest && config.programs.length === 1
+    const folder = await socketFolder(scratch.folder)
     opened.push(() => rm(folder, { recursive: true, force: true }))
     const socket = join(folder, SOCKET)
-    const ingest = ingestApp({ log, blobs, logger, ...(config.key === undefined ? {} : { key: config.key }) })
-    const front = await startFront({ host: config.host, port: config.port, ingest, querySocket: socket, logger })
+    const key = config.key === undefined ? {} : { key: config.key }
+    const front = await startFront({
+      host: config.host,
+      port: config.port,
+      ingest: runsIngest ? ingestApp({ log, blobs, logger, isAlone, ...key }) : undefined,
+      querySocket: isAlone ? undefined : socket,
+      logger,
+    })
     opened.push(() => front.close(GRACE_MS))
     const url = config.publicUrl ?? localUrl(config.host, front.port)
-    const core = await startCore({
-      start: { config, publicUrl: url, socket, scratchDir },
-      log,
-      logger,
-      onRebuild: options.onRebuild,
-    })
+    const start = { config, publicUrl: url, socket, scratchDir: scratch.folder }
+    const core = isAlone ? undefined : await startCore({ start, log, logger, onRebuild: options.onRebuild })
     return { url, port: front.port, failed: failureOf(core), close: drain(front, core, opened, logger) }
   } catch (error) {
     await close()
     throw error
   }
-}
-
-/** Files that were being made when a process ended are of no use to the next one. */
-async function emptyScratch(config: Config): Promise<string> {
-  const folder = join(config.dataDir, 'scratch')
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { recursive: true })
-  return folder
 }
 
 const SOCKET = 'query.sock'
@@ -95,19 +93,24 @@ function localUrl(host: string, port: number): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-function failureOf(core: Core): Promise<void> {
+function failureOf(core: Core | undefined): Promise<void> {
   const failed = Promise.withResolvers<void>()
   failed.promise.catch(() => {})
-  core.ended.catch((error: unknown) => failed.reject(error))
+  core?.ended.catch((error: unknown) => failed.reject(error))
   return failed.promise
 }
 
-function drain(front: Front, core: Core, opened: (() => Promise<void>)[], logger: Logger): () => Promise<void> {
+function drain(
+  front: Front,
+  core: Core | undefined,
+  opened: (() => Promise<void>)[],
+  logger: Logger,
+): () => Promise<void> {
   let closing: Promise<void> | undefined
   const steps = async (): Promise<void> => {
     opened.splice(opened.length - 1, 1)
     await front.close(GRACE_MS)
-    await core.stop().catch((error: unknown) => logger('error', 'core did not stop well', { error: String(error) }))
+    await core?.stop().catch((error: unknown) => logger('error', 'core did not stop well', { error: String(error) }))
     for (let step = opened.pop(); step !== undefined; step = opened.pop()) await step()
   }
   return () => (closing ??= steps())

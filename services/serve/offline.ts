@@ -1,11 +1,10 @@
 /** The data folder without a server: the same routes, answered in this process. For commands while nothing else runs. */
-import { join } from 'node:path'
 import { jsonLogger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
-import { mkdir } from 'node:fs/promises'
 import { dataFormat } from './data-folder.ts'
 import { openGround } from './ground.ts'
 import type { ServeOptions } from './main.ts'
+import { openScratch } from './scratch.ts'
 import { openWorld } from './world.ts'
 
 export interface Offline {
@@ -23,8 +22,7 @@ export async function openOffline({ config, write, clock, onRebuild }: ServeOpti
   const logger = jsonLogger({ program: 'offline', level: config.logLevel, write, now: clock })
   const ground = await openGround(config, { logger, clock })
   const { log, blobs } = ground
-  const scratchDir = join(config.dataDir, 'scratch')
-  await mkdir(scratchDir, { recursive: true })
+  const scratch = await openScratch(config, clock())
   try {
     const world = await openWorld({
       config,
@@ -33,13 +31,14 @@ export async function openOffline({ config, write, clock, onRebuild }: ServeOpti
       logger,
       clock,
       publicUrl: config.publicUrl ?? config.url,
-      scratchDir,
+      scratchDir: scratch.folder,
       onRebuild,
     })
     return {
       fetch: world.fetch,
       close: async () => {
         await world.close()
+        await scratch.close()
         await ground.close()
       },
     }

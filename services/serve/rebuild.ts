@@ -1,7 +1,11 @@
-/** Makes the store's rows or the lake's catalog again, with no server running. */
-import { mkdir } from 'node:fs/promises'
+/** Makes the store's rows or the lake's catalog again: of a Postgres beside running servers, of a PGlite with none. */
+import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreCatalog } from '#services/archive/restore.ts'
+import { openBlobs } from '#services/blobs/open.ts'
+import { lakeRecordsFrom } from '#services/lake/history.ts'
+import { openLogReader } from '#services/log/open.ts'
+import { withHistory } from '#services/log/with-history.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { jsonLogger, type Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
@@ -11,6 +15,9 @@ import { openStore } from '#services/store/open.ts'
 import { dataFormat } from './data-folder.ts'
 import { openGround } from './ground.ts'
 import type { ServeOptions } from './main.ts'
+import { openScratch } from './scratch.ts'
+import { rebuildBeside, type RebuiltBeside, rollBack } from './rebuild-beside.ts'
+import { openUpkeepLake } from './upkeep.ts'
 import { openWorld } from './world.ts'
 
 export interface Rebuilt {
@@ -35,8 +42,7 @@ export async function rebuildOffline(what: 'projection' | 'catalog', options: Se
   const { log, blobs } = ground
   try {
     await emptied(what, options, logger, blobs)
-    const scratchDir = join(config.dataDir, 'scratch')
-    await mkdir(scratchDir, { recursive: true })
+    const scratch = await openScratch(config, clock())
     const world = await openWorld({
       config,
       log,
@@ -44,7 +50,7 @@ export async function rebuildOffline(what: 'projection' | 'catalog', options: Se
       logger,
       clock,
       publicUrl: config.url,
-      scratchDir,
+      scratchDir: scratch.folder,
       onRebuild: options.onRebuild,
     })
     try {
@@ -57,9 +63,60 @@ export async function rebuildOffline(what: 'projection' | 'catalog', options: Se
       return { records: sum(world.project.offsets), snapshots: Number(n) }
     } finally {
       await world.close()
+      await scratch.close()
     }
   } finally {
     await ground.close()
+  }
+}
+
+/** Records of one read of the lake. */
+const HISTORY = { recordsMax: 2_000 }
+
+/** Makes the rows of a Postgres again while servers run. Throws as `rebuildBeside` does. */
+export async function rebuildOnline(
+  options: ServeOptions & {
+    readonly what: 'rebuild' | 'compare' | 'roll back'
+    readonly signal: AbortSignal
+  },
+): Promise<RebuiltBeside | undefined> {
+  const { config, write, clock, what, signal, onRebuild } = options
+  if (config.store.kind !== 'postgres')
+    throw new Problem('internal', 'only rows in a Postgres are made again beside others')
+  const logger = jsonLogger({ program: 'rebuild', level: config.logLevel, write, now: clock })
+  const opened: (() => Promise<void>)[] = []
+  try {
+    const live = await openStore(config.store, { logger, clock, onDoubt: () => {} })
+    opened.push(() => live.close())
+    if (what === 'roll back') {
+      await rollBack(live)
+      return undefined
+    }
+    const log = await openLogReader(config.log)
+    opened.push(() => log.close())
+    const blobs = await openBlobs(config.blobs)
+    opened.push(() => blobs.close())
+    await restoreCatalog(live, blobs)
+    await mkdir(config.dataDir, { recursive: true })
+    const scratchDir = await mkdtemp(join(config.dataDir, 'rebuild-'))
+    opened.push(() => rm(scratchDir, { recursive: true, force: true }))
+    const lake = await openUpkeepLake(scratchDir, logger)
+    opened.push(() => lake.close())
+    const reader = { db: live.db, blobs, lake }
+    const made = await rebuildBeside({
+      url: config.store.url,
+      live,
+      log: withHistory(log, (partition, fromOffset) => lakeRecordsFrom(reader, partition, fromOffset, HISTORY)),
+      logger,
+      signal,
+      isDry: what === 'compare',
+      // It is done once the tables are swapped, not when the last record is folded.
+      onProgress: (folded, total) => onRebuild({ reason: 'asked for', folded: Math.min(folded, total - 1), total }),
+    })
+    onRebuild({ reason: 'asked for', folded: made.records, total: made.records })
+    return made
+  } finally {
+    for (let step = opened.pop(); step !== undefined; step = opened.pop()) await step()
   }
 }
 
@@ -87,7 +144,7 @@ async function emptied(
 interface Folding {
   readonly project: {
     readonly offsets: Offsets
-    readonly failing: string | undefined
+    readonly failing?: string | undefined
     waitFor(want: Offsets, timeoutMs: number): Promise<boolean>
   }
 }

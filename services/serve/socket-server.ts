@@ -1,6 +1,7 @@
 /** An HTTP server on a unix socket, for requests that the front passes on. */
 import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { HEAD_BYTES_MAX } from './head-errors.ts'
 
 /** Answers a request; streams and stops with it. */
 export type Fetch = (request: Request) => Response | Promise<Response>
@@ -17,7 +18,8 @@ const GRACE_MS = 1_000
 export async function serveOnSocket(fetch: Fetch, path: string): Promise<SocketServer> {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false })
   const server = createServer(
-    { keepAliveTimeout: 60_000, requestTimeout: 0 },
+    // The front has checked the size, and adds a little.
+    { keepAliveTimeout: 60_000, requestTimeout: 0, maxHeaderSize: 2 * HEAD_BYTES_MAX },
     (incoming, response) => void listener(incoming, response),
   )
   await new Promise<void>((resolve, reject) => {

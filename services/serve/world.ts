@@ -1,25 +1,31 @@
 /** Everything but the front: store, project, archive, datasets and query over a log and blobs, wired in one place. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startArchive, type Archive } from '#services/archive/archive.ts'
+import { lakeEngine } from '#services/analytics/lake-rows.ts'
+import type { LakeTableName } from '#schemas/lake.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import type { Config } from '#services/config.ts'
-import { datasets, type DatasetCatalog } from '#services/datasets/datasets.ts'
-import { filesAt, newestSnapshot, snapshotById } from '#services/lake/catalog.ts'
+import { datasets, type DatasetCatalog, type Datasets } from '#services/datasets/datasets.ts'
+import { duckLakes } from '#services/ducklake/ducklake.ts'
+import { type DataFile, filesAt, newestSnapshot, snapshotById } from '#services/lake/catalog.ts'
 import { sqlText } from '#services/lake/engine.ts'
 import { lakeRecords, lakeRecordsFrom } from '#services/lake/history.ts'
 import { openLake, type Lake } from '#services/lake/lake.ts'
+import { snapshotLeases } from '#services/lake/readers.ts'
 import type { Log } from '#services/log/log.ts'
 import { withHistory } from '#services/log/with-history.ts'
 import type { Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
-import { startProject, type Project } from '#services/project/project.ts'
-import { queryApp } from '#services/query/app.ts'
+import { policiesTrainedOn } from '#services/query/rows/policy-rows.ts'
+import { queryApp, statusApp } from '#services/query/app.ts'
+import type { QueryDeps } from '#services/query/deps.ts'
+import { openSql } from '#services/sql/sql.ts'
 import { leftAs } from '#services/store/boot.ts'
 import { openStore } from '#services/store/open.ts'
 import type { Store } from '#services/store/store.ts'
 import { verify, type VerifySource } from '#services/verify/verify.ts'
 import type { RebuildReport } from './core-messages.ts'
+import { startWorkers, type Workers } from './workers.ts'
 
 export interface WorldOptions {
   readonly config: Config
@@ -37,8 +43,8 @@ export interface WorldOptions {
 export interface World {
   readonly fetch: (request: Request) => Response | Promise<Response>
   readonly store: Store
-  readonly project: Project
-  readonly archive: Archive
+  /** How far project is, wherever it runs. */
+  readonly project: Workers['project']
   /** Stops archive and project at a batch boundary, then closes the store. */
   close(): Promise<void>
 }
@@ -74,6 +80,10 @@ async function wired(
 ): Promise<World> {
   const { config, log, blobs, logger, clock, publicUrl, scratchDir, onRebuild } = options
   const now = (): number => clock().getTime()
+  const cuts = await openLake({ scratchDir: join(scratchDir, 'cuts'), logger, ...CUTS })
+  opened.push(() => cuts.close())
+  // The first cut comes within seconds, and the process is there by the time that the store is open.
+  if (config.programs.includes('archive')) cuts.start()
   let doubt = await lostStore(config, log)
   const store = await openStore(config.store, {
     logger,
@@ -83,8 +93,6 @@ async function wired(
     },
   })
   opened.push(() => store.close())
-  const cuts = await openLake({ scratchDir: join(scratchDir, 'cuts'), logger, ...CUTS })
-  opened.push(() => cuts.close())
   const lake = await openLake({ scratchDir: join(scratchDir, 'datasets'), logger, ...DATASETS })
   opened.push(() => lake.close())
   // Asked for anew each time: inside a transaction the store gives that.
@@ -97,47 +105,76 @@ async function wired(
   }
   // What the log has lost the lake may still have.
   const whole = withHistory(log, (partition, fromOffset) => lakeRecordsFrom(reader, partition, fromOffset, HISTORY))
-  const project = await startProject({ log: whole, store, logger, onRebuild, doubt })
-  opened.push(() => project.stop())
-  const archive = await startArchive({
-    log,
-    logPlace: config.log,
-    store,
-    blobs,
-    lake: cuts,
-    project,
-    logger,
-    clock: now,
-  })
-  opened.push(() => archive.stop())
+  const { project, archive } = await startWorkers(
+    { config, log, whole, store, blobs, cuts, scratchDir, logger, now, onRebuild, doubt },
+    opened,
+  )
+  const deps: QueryDeps = { store, log, blobs, project, archive, logger, publicUrl, clock: now, key: config.key }
+  if (!config.programs.includes('query')) {
+    const app = statusApp(deps, config.programs)
+    return { fetch: (request) => app.fetch(request), store, project, close }
+  }
+  const app = await reading(options, { deps, whole, lake }, opened)
+  return { fetch: (request) => app.fetch(request), store, project, close }
+}
+
+interface ReadingParts {
+  readonly deps: QueryDeps
+  /** The log with what it has lost and the lake still has. */
+  readonly whole: Log
+  readonly lake: Lake
+}
+
+/** Everything that answers reads. */
+async function reading(
+  { config, logger, publicUrl, scratchDir }: WorldOptions,
+  { deps, whole, lake }: ReadingParts,
+  opened: (() => Promise<void>)[],
+): Promise<ReturnType<typeof queryApp>> {
+  const { store, blobs, archive, clock } = deps
+  // Whoever asks for the files of a snapshot reads them: nothing of it is swept meanwhile.
+  const leases = snapshotLeases({ store, logger, clock })
+  const heldFilesAt: FilesAt = async (table, id) => {
+    await leases.hold(id)
+    return filesAt(store.db, table, id)
+  }
   const builtDir = join(scratchDir, 'built')
   await mkdir(builtDir, { recursive: true })
-  const made = datasets({
+  const made: Datasets = datasets({
     blobs,
-    catalog: catalogOf(store),
+    isTrainedOn: async (manifest) => (await policiesTrainedOn(store.db, made.recipes, manifest)).length > 0,
+    catalog: catalogOf(store, heldFilesAt),
     reach: (offsets, timeoutMs, signal) => archive.reach(offsets, timeoutMs, signal),
-    runCopy: (request, copyOptions) => lake.copy(request, copyOptions),
+    runCopy: ({ write, ...request }, copyOptions) =>
+      lake.copy(write === undefined ? request : { ...request, write: { ...write, blobs: config.blobs } }, copyOptions),
     logger,
-    clock: now,
+    publicUrl,
+    clock,
     scratchDir: builtDir,
   })
   opened.push(() => made.close())
   const source = verifySource({ log: whole, store, blobs, lake, archive })
-  const app = queryApp({
-    store,
-    log,
+  const sql = await openSql({
     blobs,
-    project,
-    archive,
+    filesAt: heldFilesAt,
+    folder: join(scratchDir, 'sql'),
     logger,
-    publicUrl,
-    clock: now,
-    datasets: made,
-    lakeRecords: (places) => lakeRecords(reader, places),
-    verify: () => verify(source),
-    key: config.key,
   })
-  return { fetch: (request) => app.fetch(request), store, project, archive, close }
+  opened.push(() => sql.close())
+  return queryApp({
+    ...deps,
+    datasets: made,
+    lakeRecords: (places) => lakeRecords({ db: store.db, blobs, lake }, places),
+    duckLakes: duckLakes({
+      store,
+      blobs,
+      runCopy: (request) => lake.copy(request),
+      scratchDir: join(scratchDir, 'catalogs'),
+    }),
+    verify: () => verify(source),
+    engine: lakeEngine(lake),
+    sql,
+  })
 }
 
 /** A store that is not there although the log holds records was lost; what is folded then is a rebuild like any other. */
@@ -147,8 +184,11 @@ async function lostStore({ store }: Config, log: Log): Promise<string | undefine
   return isNew && (await log.bounds()).some(({ end }) => end > 0) ? 'it was not there' : undefined
 }
 
+/** The files of a table at a snapshot. */
+type FilesAt = (table: LakeTableName, snapshotId: number) => Promise<DataFile[]>
+
 /** What datasets need to know of the catalog. */
-function catalogOf({ db }: Store): DatasetCatalog {
+function catalogOf({ db }: Store, filesOf: FilesAt): DatasetCatalog {
   return {
     newest: () => newestSnapshot(db),
     byId: (id) => snapshotById(db, id),
@@ -162,7 +202,7 @@ function catalogOf({ db }: Store): DatasetCatalog {
           .limit(1)
           .executeTakeFirst()
       )?.snapshot_id,
-    filesAt: (table, id) => filesAt(db, table, id),
+    filesAt: filesOf,
   }
 }
 
@@ -171,7 +211,7 @@ interface VerifyParts {
   readonly store: Store
   readonly blobs: Blobs
   readonly lake: Lake
-  readonly archive: Archive
+  readonly archive: Workers['archive']
 }
 
 function verifySource({ log, store, blobs, lake, archive }: VerifyParts): VerifySource {

@@ -1,0 +1,152 @@
+/** What breaks things: programs, brokers, Postgres, S3 and the connections between them, in an order that a seed gives. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { random as randomOf, type Random } from '#services/gym/random.ts'
+import { faultsByChance } from '#tests/support/s3-faults.ts'
+import type { Member } from './fleet.ts'
+import type { StormWorld } from './world.ts'
+
+export interface NemesisOptions {
+  readonly seed: number
+  readonly world: StormWorld
+  readonly members: readonly Member[]
+  /** The storm ends after so many SIGKILLs of programs. */
+  readonly kills: number
+  readonly say: (line: string) => void
+}
+
+/** How often each fault came. */
+export type Faults = Record<FaultName, number>
+
+const LEASE_MS = 3_000
+
+/** Faults with their weights. Each ends by itself, with everything as it was. */
+const FAULTS = {
+  kill_program: 66,
+  freeze_program: 8,
+  kill_broker: 4,
+  broker_away: 1,
+  kill_postgres: 4,
+  cut_postgres: 5,
+  lose_commits: 4,
+  lose_produce: 4,
+  s3_errors: 4,
+} as const
+type FaultName = keyof typeof FAULTS
+
+interface Storm extends NemesisOptions {
+  readonly random: Random
+}
+
+const ACTS: Readonly<Record<FaultName, (storm: Storm) => Promise<boolean>>> = {
+  kill_program: async ({ random, members }) => random.pick(members).kill(),
+  // Past its lease, so that others take its work before it goes on.
+  freeze_program: ({ random, members }) => random.pick(members).freeze(random.int(LEASE_MS / 2, LEASE_MS * 2)),
+  kill_broker: (storm) => brokerGone(storm, storm.random.int(500, 4_000)),
+  // A minute would be most of a short run.
+  broker_away: (storm) => brokerGone(storm, 20_000),
+  kill_postgres: async ({ random, world }) => {
+    await world.kill('postgres')
+    await sleep(random.int(0, 3_000))
+    await world.start('postgres')
+    return true
+  },
+  cut_postgres: async ({ world }) => {
+    world.postgresProxy.breakAll()
+    return true
+  },
+  lose_commits: async ({ random, world }) => {
+    world.postgresProxy.cutCommits(
+      ...Array.from({ length: 6 }, () => random.pick(['after', 'before', 'pass'] as const)),
+    )
+    return true
+  },
+  lose_produce: async ({ random, world }) => {
+    for (const proxy of world.kafkaProxies) {
+      proxy.loseProduce(() => random.chance(0.15))
+      proxy.cutProduce(() => random.chance(0.1))
+    }
+    await sleep(random.int(500, 2_500))
+    for (const proxy of world.kafkaProxies) {
+      proxy.loseProduce(() => false)
+      proxy.cutProduce(() => false)
+    }
+    return true
+  },
+  s3_errors: async ({ random, world }) => {
+    const share = faultsByChance(() => random.next(), 0.3, [
+      'reset_before',
+      'lost_answer',
+      'cut_answer',
+      'slow',
+      429,
+      500,
+      503,
+    ])
+    world.s3Proxy.plan(share)
+    await sleep(random.int(1_000, 4_000))
+    world.s3Proxy.plan(() => undefined)
+    return true
+  },
+}
+
+async function brokerGone({ random, world }: Storm, ms: number): Promise<boolean> {
+  const node = random.pick(world.brokers)
+  await world.kill('kafka', node)
+  await sleep(ms)
+  await world.start('kafka', node)
+  return true
+}
+
+function chosen(random: Random): FaultName {
+  const names = Object.keys(FAULTS) as FaultName[]
+  const total = names.reduce((sum, name) => sum + FAULTS[name], 0)
+  let left = random.int(0, total)
+  for (const name of names) {
+    if (left < FAULTS[name]) return name
+    left -= FAULTS[name]
+  }
+  return 'kill_program'
+}
+
+/** Longer ones go on beside the kills; of each part one thing breaks at a time. */
+const BESIDE: Readonly<Partial<Record<FaultName, string>>> = {
+  freeze_program: 'programs',
+  kill_broker: 'kafka',
+  broker_away: 'kafka',
+  kill_postgres: 'postgres',
+  lose_produce: 'connections to kafka',
+  s3_errors: 's3',
+}
+
+/** Breaks things until enough programs were killed. Resolves when everything runs again. */
+export async function rage(options: NemesisOptions): Promise<Faults> {
+  const { seed, kills, say } = options
+  const random = randomOf(seed, 'nemesis')
+  const faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0])) as Faults
+  const underWay = new Map<string, Promise<void>>()
+  let failed: Error | undefined
+  while (faults.kill_program < kills && failed === undefined) {
+    await sleep(random.int(400, 4_000))
+    const name = chosen(random)
+    const part = BESIDE[name]
+    if (part !== undefined && underWay.has(part)) continue
+    const acting = ACTS[name]({ ...options, random: randomOf(random.int(0, 2 ** 30), name) }).then((isDone) => {
+      if (!isDone) return
+      faults[name] += 1
+      if (name === 'kill_program' && faults[name] % 10 === 0) say(`${faults[name]} kills`)
+    })
+    if (part === undefined) await acting
+    else
+      underWay.set(
+        part,
+        acting
+          .catch((error: unknown) => {
+            failed = error instanceof Error ? error : new Error('a fault could not be mended', { cause: error })
+          })
+          .finally(() => underWay.delete(part)),
+      )
+  }
+  await Promise.all(underWay.values())
+  if (failed !== undefined) throw failed
+  return faults
+}
