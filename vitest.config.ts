@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    // They have a server and an environment of their own: npm run test:readers.
+    exclude: [...configDefaults.exclude, 'tests/readers/**'],
     reporters: ['default', './tests/support/tally-reporter.ts'],
     // Processes, so that a native add-on that crashes costs its files, counted as failed, and not the whole run.
     pool: 'forks',

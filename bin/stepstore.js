@@ -21,7 +21,10 @@ if (executable === undefined) {
 
 // kafkajs sets timers to times that are over, of which Node warns with each.
 const quiet = '--disable-warning=TimeoutNegativeWarning'
-const child = spawn(executable, [quiet, main, ...process.argv.slice(2)], { stdio: 'inherit' })
+// The channel says nothing; that it closes tells the program that the launcher was killed, which no signal can hand on.
+const child = spawn(executable, [quiet, main, ...process.argv.slice(2)], {
+  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+})
 
 // A terminal sends SIGINT to the whole group, so the child has it already; it must not end us first.
 process.on('SIGINT', () => {})

@@ -31,4 +31,23 @@ export const CATALOG_TABLES = {
       stats: json('For each column that filters use: min, max and null count.'),
     },
   },
+  lake_readers: {
+    meaning: 'Readings of the lake under way. The files of their snapshots stay until they end or run out.',
+    key: ['reader_id'],
+    columns: {
+      reader_id: text('A random id.'),
+      snapshot_id: bigint('The snapshot that is read.'),
+      expires_at: text('When it runs out, unless it is held longer.'),
+    },
+  },
+  lake_orphans: {
+    meaning: 'Objects of the lake that no snapshot has: what cuts and merges left that came to nothing.',
+    key: ['path'],
+    columns: {
+      path: text('The blob key.'),
+      bytes: bigint('Size in bytes.'),
+      seen_at: text('When it was seen first.'),
+      doomed: flag('Whether it is being removed. A file that is doomed can become part of no snapshot any more.'),
+    },
+  },
 } as const satisfies Record<string, Table>

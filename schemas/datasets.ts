@@ -1,5 +1,6 @@
 /** What the dataset routes answer in JSON. */
 import Type from 'typebox'
+import { ManifestPolicy } from './http-recipes.ts'
 
 const text = (description: string) => Type.String({ description })
 const count = (description: string) => Type.Integer({ description, minimum: 0 })
@@ -11,15 +12,19 @@ const DatasetCounts = Type.Object(
     rows: count('Those in the dataset.'),
     filtered: counts('Those that do not fit, by the first filter that they do not fit; `limit` for what it cut off.'),
     left_out: counts('Those that fit and are left out, by reason.'),
+    leaks: Type.Optional(count('With leaks=count: those in the dataset whose item is to stay unseen.')),
   },
   { description: 'trajectories = rows + all of filtered + all of left_out.' },
 )
+
+const emptyNotice = Type.Optional(text('Why it has no rows, where it has none.'))
 
 /** The answer to explain=counts. */
 export const DatasetExplained = Type.Object({
   snapshot: count('The snapshot.'),
   url: text('The dataset, pinned.'),
   counts: DatasetCounts,
+  notice: emptyNotice,
 })
 
 /** The answer of a pin that is built. */
@@ -30,6 +35,7 @@ export const DatasetPin = Type.Object({
   sha256: text('The SHA-256 of the bytes.'),
   snapshot: count('The snapshot.'),
   manifest: text('The URL of the manifest.'),
+  notice: emptyNotice,
 })
 
 /** The answer of a pin that is not built yet. */
@@ -72,6 +78,7 @@ export const DatasetManifest = Type.Object({
   engine: text('What wrote it.'),
   lineage: Type.Object({ lake_files: Type.Array(Type.String(), { description: 'The lake files that were read.' }) }),
   created_at: text('When it was built.'),
+  policies: Type.Array(ManifestPolicy, { description: 'The policies that say they were trained on it.' }),
 })
 
 const named = { name: text('Its name.'), description: text('What it is.') }
@@ -81,7 +88,11 @@ export const DatasetCatalogue = Type.Object({
   recipes: Type.Array(
     Type.Object({
       ...named,
-      columns: Type.Record(Type.String(), Type.String(), { description: 'Columns with their DuckDB types.' }),
+      shapes: Type.Array(Type.String(), { description: 'The shapes that it can be written in.' }),
+      columns: Type.Record(Type.String(), Type.String(), {
+        description: 'Columns with their DuckDB types, in the default shape.',
+      }),
+      reasons: Type.Array(Type.Object(named), { description: 'Why a selected trajectory may give no row.' }),
     }),
   ),
   formats: Type.Array(Type.Object({ ...named, media_type: text('The media type.') })),

@@ -1,5 +1,6 @@
 /** Every event type, as one list. A reader who wants to know what can happen starts here. */
 import { type DataOf, type EventDefinition } from './events/define.ts'
+import { ConsumerAcked, ConsumerLeased } from './events/consumer.ts'
 import { ImageRegistered, ImageStored, ItemRegistered, QuarantineDropped, QuarantineRetried } from './events/item.ts'
 import { MetricLogged, PolicyPublished, RunFinished, RunStarted } from './events/run.ts'
 import { StepRecorded } from './events/step.ts'
@@ -27,6 +28,8 @@ const definitions = {
   'image.stored': ImageStored,
   'quarantine.dropped': QuarantineDropped,
   'quarantine.retried': QuarantineRetried,
+  'consumer.leased': ConsumerLeased,
+  'consumer.acked': ConsumerAcked,
 } as const
 
 /** The name of an event type. */

@@ -124,7 +124,7 @@ export const Readiness = object(
     reasons: list(
       object(
         {
-          code: text('rebuilding, lag or no_snapshot.'),
+          code: text('rebuilding, lag, failing, not_answering or starting.'),
           detail: text('What is waited for.'),
           done: Type.Optional(integer('Records done.')),
           of: Type.Optional(integer('Records to do.')),
@@ -132,6 +132,15 @@ export const Readiness = object(
         'A reason.',
       ),
       'Why not.',
+    ),
+    lag: Type.Optional(
+      object(
+        {
+          folding: integer('Records of the log that rows do not include yet.'),
+          archiving: integer('Records of the log that the newest snapshot of the lake does not include yet.'),
+        },
+        'How far behind the log everything is.',
+      ),
     ),
   },
   'Whether reads are of use now.',

@@ -43,8 +43,9 @@ export const RunRow = object(
     n_tool_calls: integer('Tool calls.'),
     n_scores: integer('Scores.'),
     n_nonfinite: integer('Scores whose reward is NaN or infinite.'),
-    n_duplicates: integer('Events that came again.'),
-    n_conflicts: integer('Events that came again with other content.'),
+    n_duplicates: integer('Events of the run and of its trajectories that came again.'),
+    n_conflicts: integer('Those that came again with other content.'),
+    conflicts_url: orNull(text('Where those are listed, one by one; null where there is none.')),
     n_late: integer('Steps that came after the finish.'),
     n_misrouted: integer('Records found in the wrong partition.'),
   },
@@ -266,38 +267,4 @@ export const ItemWhole = object(
     ),
   },
   'A question, its images and how policies did on it.',
-)
-
-export const PassAtK = object(
-  {
-    estimates: list(
-      object(
-        {
-          k: integer('How many rollouts are drawn.', 1),
-          pass_at_k: orNull(real('The chance that at least one is right, without bias; null for no items.')),
-          pass_hat_k: orNull(real('The chance that all are right.')),
-          n_items: integer('Pairs of item and policy version with at least k rollouts.'),
-          n_items_left_out: integer('Those with fewer.'),
-        },
-        'The estimates for one k.',
-      ),
-      'One for each k, as asked.',
-    ),
-  },
-  'pass@k and pass^k over finished, scored trajectories; the unit is (item, policy_version).',
-)
-
-export const GroupStatistics = object(
-  {
-    train_step: orNull(integer('The train step.')),
-    groups: integer('Groups.'),
-    complete: integer('Groups that have their expected size.'),
-    all_pass: integer('Groups of equal rewards whose members are all right.'),
-    all_fail: integer('Groups of equal rewards whose members are all wrong.'),
-    zero_variance: integer('Groups of equal rewards.'),
-    mean_std: orNull(real('The mean over groups of the standard deviation, ddof 1.')),
-    mean_std_population: orNull(real('The mean over groups of the standard deviation, ddof 0.')),
-    effective_share: real('The share of groups with two or more members that count and unequal rewards.'),
-  },
-  'The groups of a train step.',
 )

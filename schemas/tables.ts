@@ -4,6 +4,8 @@
  */
 import { type RowOf, type Table, bigint, double, flag, integer, json, nullable, smallint, text } from './columns.ts'
 import { CATALOG_TABLES } from './catalog.ts'
+import { CLAIM_TABLES } from './claims.ts'
+import { CONSUMER_TABLES } from './consumers.ts'
 
 const partition = smallint('The partition of the log that its events lie in.')
 const place = bigint('The offset of the event that made it.')
@@ -282,6 +284,7 @@ const PROJECTION_TABLES = {
       seen_at: text('When it came first.'),
     },
   },
+  ...CONSUMER_TABLES,
 } as const satisfies Record<string, Table>
 
 const STATE_TABLES = {
@@ -303,6 +306,7 @@ const STATE_TABLES = {
     key: ['name'],
     columns: { name: text('log_id, boot_id, closed_well, projection_version.'), value: text('The value.') },
   },
+  ...CLAIM_TABLES,
 } as const satisfies Record<string, Table>
 
 /** The counts of run_totals: what each trajectory adds to its run. */

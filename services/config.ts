@@ -40,7 +40,14 @@ export interface Config {
     | { readonly kind: 'directory'; readonly folder: string }
     | { readonly kind: 's3'; readonly url: string; readonly cacheFolder: string }
   readonly programs: readonly Program[]
+  /** Whether other processes may work on the same store: then work is claimed, and given up when it is not renewed for `leaseMs`. */
+  readonly shared: boolean
+  readonly leaseMs: number
   readonly logLevel: Level
+  /** How long a snapshot of the lake is kept, in days. */
+  readonly snapshotDays: number
+  /** Small files of the lake are merged up to this size. */
+  readonly lakeFileBytesMax: number
   /** Every setting, for `doctor`. */
   readonly lines: readonly SettingLine[]
   /** STEPSTORE_* names that were left alone because Kubernetes injects names like them. */
@@ -82,7 +89,19 @@ const SETTINGS = {
     otherwise: (read: Read) => `file:${join(read('DATA_DIR'), 'blobs')}`,
     description: 'the blobs: file:<folder> or s3://bucket/prefix?endpoint=…&region=…',
   },
+  SNAPSHOT_DAYS: {
+    otherwise: () => '30',
+    description: 'how many days a snapshot of the lake is kept; datasets that were built stay for ever',
+  },
+  LAKE_FILE_MIB: {
+    otherwise: () => '256',
+    description: 'small files of the lake are merged up to this size in MiB; a quarter of it is large enough',
+  },
   PROGRAMS: { otherwise: () => PROGRAMS.join(','), description: 'which programs this process runs, parted by commas' },
+  STEPSTORE_LEASE_S: {
+    otherwise: () => '10',
+    description: 'after how many seconds without a sign of life the work of a process goes to another one, 1 to 600',
+  },
 } as const satisfies Record<string, { otherwise: (read: Read) => string; description: string; secret?: boolean }>
 
 /** The name of a setting. */
@@ -111,6 +130,7 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
   }
   const log = logOf(read('LOG_URL'))
   const store = storeOf(read('STORE_URL'))
+  const blobs = blobsOf(read('BLOBS_URL'), resolve(read('DATA_DIR')))
   return {
     dataDir: resolve(read('DATA_DIR')),
     host: hostOf(read('HOST'), key),
@@ -121,9 +141,13 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
     key,
     log,
     store,
-    blobs: blobsOf(read('BLOBS_URL'), resolve(read('DATA_DIR'))),
-    programs: programsOf(read('PROGRAMS'), log.kind, store.kind),
+    blobs,
+    programs: programsOf(read('PROGRAMS'), { log, store, blobs }),
+    shared: store.kind === 'postgres' && log.kind === 'kafka',
+    leaseMs: leaseOf(read('STEPSTORE_LEASE_S')),
     logLevel: levelOf(read('STEPSTORE_LOG_LEVEL')),
+    snapshotDays: wholeOf('SNAPSHOT_DAYS', read('SNAPSHOT_DAYS'), 1, 36_500),
+    lakeFileBytesMax: wholeOf('LAKE_FILE_MIB', read('LAKE_FILE_MIB'), 1, 4_096) * 1024 * 1024,
     lines: (Object.keys(SETTINGS) as SettingName[]).map((name) => ({
       name,
       value: masked(name, read(name)),
@@ -238,15 +262,38 @@ function levelOf(text: string): Level {
   throw misuse(`STEPSTORE_LOG_LEVEL=${text.slice(0, 40)} is no level`, 'use debug, info, warn or error')
 }
 
-/** Why one process has to run every program. */
-function togetherBecause(log: Config['log']['kind'], store: Config['store']['kind']): readonly [string, string] {
-  if (store === 'pglite')
-    return ['STORE_URL is a PGlite folder', 'PGlite can be open in one process only (a second one would lose data)']
-  if (log === 'lmdb') return ['LOG_URL is an LMDB folder', 'LMDB is written by one process only']
-  return ['this version does not part them', 'programs in processes of their own come later']
+/** Where a process keeps things. */
+type Places = Pick<Config, 'log' | 'store' | 'blobs'>
+
+function wholeOf(name: SettingName, text: string, min: number, max: number): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  throw misuse(`${name}=${text.slice(0, 40)} is not possible`, `use a whole number from ${min} to ${max}`)
 }
 
-function programsOf(text: string, log: Config['log']['kind'], store: Config['store']['kind']): Program[] {
+/** Why one process has to run every program, where it has to. */
+function togetherBecause(
+  programs: readonly Program[],
+  { log, store, blobs }: Places,
+): readonly [string, string] | undefined {
+  // Ingest alone needs no store.
+  const usesStore = log.kind === 'lmdb' || programs.some((program) => program !== 'ingest')
+  if (store.kind === 'pglite' && usesStore)
+    return ['STORE_URL is a PGlite folder', 'PGlite can be open in one process only (a second one would lose data)']
+  if (log.kind === 'lmdb') return ['LOG_URL is an LMDB folder', 'LMDB is written by one process only']
+  if (blobs.kind === 'directory')
+    return ['BLOBS_URL is a folder', 'the others would look for images and lake files in folders of their own']
+  return undefined
+}
+
+function leaseOf(text: string): number {
+  const seconds = Number(text)
+  if (!/^\d{1,3}(\.\d{1,3})?$/.test(text) || seconds < 1 || seconds > 600)
+    throw misuse(`STEPSTORE_LEASE_S=${text.slice(0, 40)} is no time to wait`, 'use 1 to 600 seconds')
+  return seconds * 1000
+}
+
+function programsOf(text: string, places: Places): Program[] {
   const names = text
     .split(',')
     .map((name) => name.trim())
@@ -259,13 +306,14 @@ function programsOf(text: string, log: Config['log']['kind'], store: Config['sto
       near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`,
     )
   }
+  const programs = PROGRAMS.filter((program) => names.includes(program))
   const missing = PROGRAMS.filter((program) => !names.includes(program))
-  if (missing.length > 0) {
-    const [what, why] = togetherBecause(log, store)
-    throw misuse(
-      `PROGRAMS leaves out ${missing.join(', ')}, but ${what}`,
-      `${why}, so that process runs every program: leave PROGRAMS unset`,
-    )
-  }
-  return [...PROGRAMS]
+  if (programs.length === 0) throw misuse('PROGRAMS names no program', `the programs are ${PROGRAMS.join(', ')}`)
+  const because = missing.length === 0 ? undefined : togetherBecause(programs, places)
+  if (because === undefined) return programs
+  const [what, why] = because
+  throw misuse(
+    `PROGRAMS leaves out ${missing.join(', ')}, but ${what}`,
+    `${why}, so that process runs every program: leave PROGRAMS unset, or use kafka://, postgres:// and s3://`,
+  )
 }

@@ -12,7 +12,7 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3'
-import type { Logger } from '#services/logger.ts'
+import { errorText, type Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { BLOB_KEY, type BlobBody, type BlobInfo, type Blobs, type ByteRange } from './blobs.ts'
 import { ObjectCache } from './object-cache.ts'
@@ -92,8 +92,8 @@ export async function s3Blobs(options: S3Options): Promise<S3Blobs> {
 }
 
 function clientOf({ endpoint, region, pathStyle, credentials, agent, logger }: S3Options): S3Client {
-  const note = (level: 'warn' | 'error') => (what: unknown) =>
-    logger(level, 'object store client', { text: String(what) })
+  // The client calls every answer below 2xx an error, also those that are expected; what becomes of one is told by who asked.
+  const note = (what: unknown) => logger('debug', 'object store client', { text: noteText(what) })
   const agents = agent ?? { keepAlive: true, maxSockets: SOCKETS_MAX }
   const config: S3ClientConfig = {
     forcePathStyle: pathStyle,
@@ -109,14 +109,20 @@ function clientOf({ endpoint, region, pathStyle, credentials, agent, logger }: S
       trace: () => undefined,
       debug: () => undefined,
       info: () => undefined,
-      warn: note('warn'),
-      error: note('error'),
+      warn: note,
+      error: note,
     },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(credentials === undefined ? {} : { credentials }),
   }
   return new S3Client(config)
+}
+
+function noteText(what: unknown): string {
+  if (typeof what !== 'object' || what === null) return String(what)
+  const { commandName, error } = what as { readonly commandName?: unknown; readonly error?: unknown }
+  return `${String(commandName ?? 'client')}: ${errorText(error)}`
 }
 
 const notFound = (key: string): Problem => new Problem('not_found', `there is no object ${key}`)

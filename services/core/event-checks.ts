@@ -5,6 +5,7 @@ import { Envelope } from '#schemas/envelope.ts'
 import { EVENT_TYPES, EVENTS, type EventType } from '#schemas/events.ts'
 import type { Data } from '#schemas/events/define.ts'
 import { normaliseInstant } from './instant.ts'
+import { nearest } from './nearest.ts'
 
 /** What is wrong with a record, where (a JSON pointer), and what to do. */
 export interface Fault {
@@ -19,6 +20,8 @@ interface Checks {
     Check(value: unknown): boolean
     Errors(value: unknown): readonly { keyword: string; instancePath: string; message: string; params: object }[]
   }
+  /** What each field means, and the words of those that take a closed list. */
+  readonly fields: ReadonlyMap<string, { readonly description: string; readonly words: readonly string[] }>
   /** Fields bounded in bytes, with the bound. */
   readonly bounded: readonly (readonly [string, number])[]
   /** Fields that hold instants. */
@@ -36,6 +39,13 @@ function compile(schema: TSchema & { properties: Record<string, TSchema> }): Che
   const fields = Object.entries(schema.properties).map(([name, field]) => [name, inner(field)] as const)
   return {
     check: Compile(schema) as unknown as Checks['check'],
+    fields: new Map(
+      fields.map(([name, field]) => {
+        const words = Array.isArray(field['enum']) ? field['enum'].map(String) : []
+        const description = typeof field['description'] === 'string' ? field['description'] : ''
+        return [name, { description, words }]
+      }),
+    ),
     bounded: fields.flatMap(([name, field]) =>
       typeof field['x-bytes-max'] === 'number' ? [[name, field['x-bytes-max']] as const] : [],
     ),
@@ -48,6 +58,43 @@ const dataChecks = Object.fromEntries(EVENT_TYPES.map((type) => [type, compile(E
   EventType,
   Checks
 >
+
+/** A value as an error shows it, up to this long. */
+const SHOWN_CHARACTERS_MAX = 80
+
+/** What stands at a JSON pointer, shortened, or nothing where it is an object or a list: those are what was sent anyway. */
+function shown(value: unknown, pointer: string): string | undefined {
+  let found = value
+  for (const part of pointer.split('/').slice(1)) {
+    if (typeof found !== 'object' || found === null) return undefined
+    found = (found as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')]
+  }
+  if (found === undefined || (typeof found === 'object' && found !== null)) return undefined
+  const text = JSON.stringify(typeof found === 'string' ? found.slice(0, SHOWN_CHARACTERS_MAX) : found)
+  return typeof found === 'string' && found.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, -1)}…"` : text
+}
+
+/** What each missing field of an event is, so that one need not look it up. */
+function missingHint({ fields }: Checks, missing: readonly string[], isNested: boolean): string {
+  const told = missing.slice(0, 5).flatMap((name) => {
+    const field = isNested ? undefined : fields.get(name)
+    if (field === undefined) return []
+    const words = field.words.length === 0 ? '' : ` (one of ${field.words.join(', ')})`
+    return [`${name}${words}: ${field.description}`]
+  })
+  return told.length === 0 ? 'see /docs for the fields of each event type' : told.join(' ')
+}
+
+/** A value outside a closed list. */
+function notAllowed(pointer: string, given: string | undefined, allowed: readonly string[]): Fault {
+  const near = given === undefined ? undefined : nearest(given.replaceAll('"', ''), allowed)
+  return {
+    code: 'invalid',
+    message: `${pointer} must be one of ${allowed.join(', ')}${given === undefined ? '' : `, and is ${given}`}`,
+    pointer,
+    hint: near === undefined ? 'send one of those words' : `did you mean ${near}?`,
+  }
+}
 
 /** The error that tells most: not "must match anyOf", not "must be null". */
 function clearest(checks: Checks, value: unknown, at: string): Fault {
@@ -63,15 +110,17 @@ function clearest(checks: Checks, value: unknown, at: string): Fault {
       code: 'missing_field',
       message: `${pointer === '' ? 'the event' : pointer} lacks ${missing.join(', ')}`,
       pointer,
-      hint: `add ${missing.join(', ')}`,
+      hint: missingHint(checks, missing, (telling?.instancePath ?? '') !== ''),
     }
   }
+  const given = shown(value, telling?.instancePath ?? '')
+  const allowed = (telling?.params as { allowedValues?: unknown[] } | undefined)?.allowedValues
+  if (allowed !== undefined) return notAllowed(pointer, given, allowed.map(String))
   return {
     code: 'invalid',
-    message: `${pointer === '' ? 'the event' : pointer} ${telling?.message ?? 'does not fit its definition'}`.slice(
-      0,
-      400,
-    ),
+    message:
+      `${pointer === '' ? 'the event' : pointer} ${telling?.message ?? 'does not fit its definition'}`.slice(0, 400) +
+      (given === undefined ? '' : `, and is ${given}`),
     pointer,
     hint: 'see /docs for the fields of each event type',
   }

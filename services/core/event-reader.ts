@@ -70,7 +70,9 @@ function parse(text: string): { value: unknown } | Unreadable {
     const hint = /[[:,\s](NaN|-?Infinity)\s*[,}\]]/.test(text)
       ? 'JSON has no NaN or Infinity: send the strings "NaN", "Infinity" or "-Infinity"'
       : 'send one JSON object per event'
-    const message = error instanceof Error ? error.message.slice(0, 200) : 'not JSON'
+    // Of an event on one line "line 1" tells nothing, and beside the line of a body it would mislead.
+    const said = error instanceof Error ? error.message.slice(0, 200) : 'not JSON'
+    const message = text.includes('\n') ? said : said.replace(/ \(line 1 column \d+\)/, '')
     return unreadable({ code: 'malformed_json', message, pointer: '', hint })
   }
   const fault = shapeFault(text, value)

@@ -1,4 +1,4 @@
-/** Events that Stepstore itself writes: whether an image is held, what became of a quarantined record. */
+/** Events that Stepstore itself writes: whether an image is held, what became of a quarantined record, what a consumer was given. */
 import { DATASCHEMA_PREFIX } from '#schemas/envelope.ts'
 import { EVENTS, type EventData, type EventType } from '#schemas/events.ts'
 
@@ -6,7 +6,12 @@ import { EVENTS, type EventData, type EventType } from '#schemas/events.ts'
 const OWN = 'stepstore-internal'
 
 /** Types that only Stepstore writes. */
-export type OwnType = 'image.stored' | 'quarantine.dropped' | 'quarantine.retried'
+export type OwnType =
+  | 'image.stored'
+  | 'quarantine.dropped'
+  | 'quarantine.retried'
+  | 'consumer.leased'
+  | 'consumer.acked'
 
 /** Whether the headers of a record say that Stepstore itself wrote it. */
 export function isOwn(headers: Readonly<Record<string, string>>): boolean {

@@ -2,29 +2,15 @@
  * Builds: found in blobs, else made once. The record of a build is put if absent, so that the first to finish fixes the
  * bytes of its URL for ever; whoever finishes second takes over the record of the first.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Blobs } from '#services/blobs/blobs.ts'
 import { errorText, type Logger } from '#services/logger.ts'
-import { asProblem, Problem } from '#services/problem.ts'
-import { isNeeded, compile, TABLES_READ } from './compile.ts'
-import type { LakeFile, LakeFiles, LocalFile } from './files.ts'
-import { countsFrom, type Counts, type Manifest } from './manifest.ts'
-import { buildKey, canonicalQuery, type PinnedRequest } from './request.ts'
-import type { CopyResult } from '#services/lake/jobs.ts'
-import type { RunCopy } from './run-copy.ts'
+import { Problem } from '#services/problem.ts'
+import { countDataset, makeDataset, type DatasetSnapshot, type MakeOptions } from './make.ts'
+import type { Counts, Manifest } from './manifest.ts'
+import { pendingBuilds, type PendingBuilds } from './pending.ts'
 import { queue, type Queue } from './queue.ts'
-
-/** The state of the lake that a dataset is taken of. */
-export interface DatasetSnapshot {
-  readonly snapshot_id: number
-  readonly created_at: string
-  readonly log_id: string
-  /** The next offset of each partition, as 0:123,3:45. */
-  readonly cut: string
-}
+import { buildRecords, remember, type BuildRecords } from './records.ts'
+import { buildKey, type PinnedRequest } from './request.ts'
+import { compiledProblem } from './sql-problem.ts'
 
 export type BuildState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
@@ -39,151 +25,206 @@ export interface Build {
   readonly done: Promise<Manifest>
 }
 
-export interface BuildsOptions {
-  readonly blobs: Blobs
-  readonly runCopy: RunCopy
-  /** The files of a table at a snapshot. */
-  readonly filesAt: (table: (typeof TABLES_READ)[number], snapshotId: number) => Promise<readonly LakeFile[]>
-  /** Where files are written before they are put into blobs; made where it is missing. */
-  readonly scratchDir: string
-  readonly logger: Logger
-  /** The time, in milliseconds since 1970. */
-  readonly clock: () => number
-  /** How many run at once. Default 1: DuckDB uses all threads it has for one. */
+export interface BuildsOptions extends Omit<MakeOptions, 'record'> {
+  /** How many run at once. Default 2, so that a huge one does not hold up all others. */
   readonly runningMax?: number
   /** How many may wait. */
   readonly waitingMax?: number
 }
 
+/** What is told of a build that is not done. */
+export type BuildStatus = Pick<Build, 'state' | 'progress' | 'problem'>
+
 export interface Builds {
-  /** The manifest of a build that is there, or undefined. */
-  find(id: string): Promise<Manifest | undefined>
+  readonly records: BuildRecords
   /** Starts a build, or joins the one under way. Throws `too_many` when too many wait. */
   start(pinned: PinnedRequest, snapshot: DatasetSnapshot): Build
   /** Only the counts, without writing anything. Throws `too_many`. */
   count(pinned: PinnedRequest, signal: AbortSignal): Promise<Counts>
-  /** A build under way, or one that failed or was cancelled lately. */
-  status(id: string): Build | undefined
+  /** A build under way, one that waits for a server to go on with it, or one that failed or was cancelled lately. */
+  status(id: string): Promise<BuildStatus | undefined>
   /** Cancels a build under way; false where there is none. */
-  cancel(id: string): boolean
-  /** Cancels all and waits for them. */
+  cancel(id: string): Promise<boolean>
+  /** Goes on with builds that a server left behind. `snapshotOf` gives undefined where a snapshot is gone. */
+  resume(snapshotOf: (id: number) => Promise<DatasetSnapshot | undefined>): Promise<void>
+  /** Stops all and waits for them; they go on after the next start. */
   close(): Promise<void>
 }
 
-/** How many manifests and ended builds are remembered; they are small and do not change. */
-const REMEMBERED_MAX = 512
+/** A build that is over sooner is not noted for a restart: whoever asked is still there to ask again. */
+const NOTE_AFTER_MS = 1000
+
+/** How often a build is begun before it is given up: one that brings its server down would do so for ever. */
+const BEGUN_MAX = 3
 
 interface Running {
   readonly build: { -readonly [Member in keyof Build]: Build[Member] }
   readonly abort: AbortController
+  readonly pinned: PinnedRequest
+  /** How often it was begun, this time included; 0 while it waits. */
+  begun: number
+  /** Writes of its note for a restart, one after the other; undefined while it has none. */
+  noted: Promise<void> | undefined
 }
 
-interface Planned {
-  readonly files: LakeFiles
-  readonly lakeFiles: readonly string[]
-}
+/** Notes for a restart how builds stand, each in order. */
+function notes(pending: PendingBuilds, logger: Logger) {
+  function note(entry: Running, begun: number): Promise<void> {
+    const { build, pinned } = entry
+    entry.noted = (entry.noted ?? Promise.resolve()).then(() => pending.note(build.id, pinned, begun))
+    return entry.noted
+  }
+  const failed = ({ build }: Running, error: unknown): void =>
+    logger('warn', 'build not noted for a restart', { build: build.id, error: errorText(error) })
 
-const recordKey = (id: string) => `datasets/builds/${id}.json`
-
-/** Forgets the oldest entries beyond the bound. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key)
-  map.set(key, value)
-  for (const oldest of map.keys()) {
-    if (map.size <= REMEMBERED_MAX) break
-    map.delete(oldest)
+  return {
+    /** Notes a build after a while; what comes back stops that. */
+    later: (entry: Running): (() => void) => {
+      const timer = setTimeout(() => {
+        note(entry, entry.begun).catch((error: unknown) => failed(entry, error))
+      }, NOTE_AFTER_MS)
+      return () => clearTimeout(timer)
+    },
+    /** Notes that a build begins. Throws `internal` where it was begun too often. */
+    begin: async (entry: Running): Promise<void> => {
+      entry.begun = (await pending.begun(entry.build.id)) + 1
+      if (entry.begun > BEGUN_MAX)
+        throw new Problem('internal', `the build was begun ${BEGUN_MAX} times and no server lived to end it`, {
+          hint: 'ask for less at a time, such as shard=0/8, or give the server more memory',
+        })
+      if (entry.noted !== undefined) await note(entry, entry.begun)
+    },
+    /** Whoever starts again goes on with what was only stopped (that it was begun does not count then), and with nothing else. */
+    end: async (entry: Running, isStopped: boolean): Promise<void> => {
+      try {
+        if (isStopped) await note(entry, 0)
+        else if (entry.noted !== undefined || entry.begun > 1) {
+          await entry.noted?.catch(() => {})
+          await pending.end(entry.build.id)
+        }
+      } catch (error) {
+        failed(entry, error)
+      }
+    },
   }
 }
 
-/** The records of builds in blobs, and the ones read last in memory: they never change. */
-function recordsOf(blobs: Blobs) {
-  const manifests = new Map<string, Manifest>()
+/** Builds under way and those that ended lately. */
+interface Known {
+  readonly running: Map<string, Running>
+  readonly ended: Map<string, Build>
+}
 
-  async function find(id: string): Promise<Manifest | undefined> {
-    const known = manifests.get(id)
-    if (known !== undefined) return known
-    const bytes = await blobs.get(recordKey(id))
-    if (bytes === undefined) return undefined
-    const manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Manifest
-    remember(manifests, id, manifest)
-    return manifest
+function answersOf({ running, ended }: Known, pending: PendingBuilds): Pick<Builds, 'status' | 'cancel'> {
+  return {
+    status: async (id) => {
+      const known = running.get(id)?.build ?? ended.get(id)
+      if (known !== undefined) return known
+      return (await pending.has(id)) ? { state: 'queued', progress: 0, problem: undefined } : undefined
+    },
+    cancel: async (id) => {
+      const entry = running.get(id)
+      entry?.abort.abort()
+      if (entry !== undefined) return true
+      const isLeft = await pending.has(id)
+      if (isLeft) await pending.end(id)
+      return isLeft
+    },
   }
+}
 
-  /** Makes the manifest the one of its build, unless there is one already; gives the one that counts. */
-  async function record(manifest: Manifest): Promise<Manifest> {
-    const { created } = await blobs.put(recordKey(manifest.build), Buffer.from(JSON.stringify(manifest)), {
-      ifAbsent: true,
-    })
-    const first = created ? manifest : await find(manifest.build)
-    if (first === undefined)
-      throw new Problem('corrupt', `the record of build ${manifest.build} is there and cannot be read`)
-    remember(manifests, manifest.build, first)
-    return first
+interface Working {
+  readonly options: BuildsOptions
+  readonly records: BuildRecords
+  readonly noting: ReturnType<typeof notes>
+}
+
+/** Finds what another server built meanwhile, or makes it. */
+async function work(
+  { options, records, noting }: Working,
+  entry: Running,
+  snapshot: DatasetSnapshot,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const { build, pinned } = entry
+  build.state = 'running'
+  const there = await records.find(build.id)
+  if (there !== undefined) return there
+  await noting.begin(entry)
+  const onProgress = (share: number) => {
+    build.progress = share
   }
-
-  return { find, record }
+  const record = (manifest: Manifest, file: string) => records.record(manifest, file)
+  return makeDataset({ ...options, record, pinned, snapshot, signal, onProgress })
 }
 
 export function builds(options: BuildsOptions): Builds {
-  const waiting: Queue = queue({ runningMax: options.runningMax ?? 1, waitingMax: options.waitingMax ?? 32 })
-  const { find, record } = recordsOf(options.blobs)
-  const running = new Map<string, Running>()
-  const ended = new Map<string, Build>()
+  const { blobs, clock, logger } = options
+  const waiting: Queue = queue({ runningMax: options.runningMax ?? 2, waitingMax: options.waitingMax ?? 32 })
+  // Counts are short, and must not wait behind builds.
+  const counting: Queue = queue({ runningMax: 2, waitingMax: 64 })
+  const records = buildRecords(blobs, clock)
+  const pending = pendingBuilds(blobs)
+  const noting = notes(pending, logger)
+  const known: Known = { running: new Map(), ended: new Map() }
+  const { running, ended } = known
   const closing = new AbortController()
 
-  function start(pinned: PinnedRequest, snapshot: DatasetSnapshot): Build {
+  async function ending(entry: Running, done: Promise<Manifest>, signal: AbortSignal): Promise<Manifest> {
+    const { build, abort } = entry
+    const unnote = noting.later(entry)
+    try {
+      return await settled(done, build, signal, logger)
+    } finally {
+      unnote()
+      running.delete(build.id)
+      if (build.state !== 'done') remember(ended, build.id, build)
+      await noting.end(entry, closing.signal.aborted && !abort.signal.aborted && build.state === 'cancelled')
+    }
+  }
+
+  function start(pinned: PinnedRequest, snapshot: DatasetSnapshot, isNoted = false): Build {
     const id = buildKey(pinned)
     const current = running.get(id)
     if (current !== undefined) return current.build
     const abort = new AbortController()
     const signal = AbortSignal.any([abort.signal, closing.signal])
-    const work = waiting.add(async () => {
-      entry.build.state = 'running'
-      const onProgress = (share: number) => {
-        entry.build.progress = share
-      }
-      return (await find(id)) ?? record(await make({ ...options, pinned, snapshot, signal, onProgress }))
-    }, signal)
-    const build: Running['build'] = { id, state: 'queued', progress: 0, problem: undefined, done: work }
-    const entry: Running = { abort, build }
+    const done = waiting.add(() => work({ options, records, noting }, entry, snapshot, signal), signal)
+    const build: Running['build'] = { id, state: 'queued', progress: 0, problem: undefined, done }
+    const entry: Running = { abort, build, pinned, begun: 0, noted: isNoted ? Promise.resolve() : undefined }
     running.set(id, entry)
     ended.delete(id)
-    build.done = settled(work, build, signal, options.logger).finally(() => {
-      running.delete(id)
-      if (build.state !== 'done') remember(ended, id, build)
-    })
+    build.done = ending(entry, done, signal)
     // Nobody may be waiting for it any more; who asks for its state is told.
     build.done.catch(() => {})
     return build
   }
 
-  async function count(pinned: PinnedRequest, given: AbortSignal): Promise<Counts> {
-    const signal = AbortSignal.any([given, closing.signal])
-    return waiting.add(async () => {
-      const { files } = await plan(options, pinned)
-      const { prepare, counts } = compile(pinned.request, files)
-      const result = await options.runCopy({ prepare, counts }, { signal })
-      return countsFrom(result.counts, pinned.request.limit)
-    }, signal)
-  }
-
-  async function close(): Promise<void> {
-    closing.abort()
-    await Promise.allSettled([...running.values()].map(({ build }) => build.done))
-    await waiting.idle()
+  async function resume(snapshotOf: (id: number) => Promise<DatasetSnapshot | undefined>): Promise<void> {
+    for await (const { id, pending: left } of pending.all()) {
+      if (closing.signal.aborted) return
+      if (running.has(id)) continue
+      const snapshot = await snapshotOf(left.snapshotId)
+      // What a later version asks for otherwise has another name, and whoever wants it asks anew.
+      if (snapshot === undefined || buildKey(left) !== id) await pending.end(id)
+      else start(left, snapshot, true)
+    }
   }
 
   return {
-    find,
-    start,
-    count,
-    close,
-    status: (id) => running.get(id)?.build ?? ended.get(id),
-    cancel: (id) => {
-      const entry = running.get(id)
-      entry?.abort.abort()
-      return entry !== undefined
+    records,
+    start: (pinned, snapshot) => start(pinned, snapshot),
+    resume,
+    count: (pinned, given) => {
+      const signal = AbortSignal.any([given, closing.signal])
+      return counting.add(() => countDataset(options, pinned, signal), signal)
     },
+    close: async () => {
+      closing.abort()
+      await Promise.allSettled([...running.values()].map(({ build }) => build.done))
+      await Promise.all([waiting.idle(), counting.idle()])
+    },
+    ...answersOf(known, pending),
   }
 }
 
@@ -202,92 +243,11 @@ async function settled(
   } catch (error) {
     const problem = signal.aborted
       ? new Problem('conflict', 'the build was cancelled', { hint: 'ask for the dataset again to start a new one' })
-      : asProblem(error)
+      : compiledProblem(error)
     build.state = signal.aborted ? 'cancelled' : 'failed'
     build.problem = problem
-    if (!signal.aborted) logger('error', 'dataset build failed', { build: build.id, error: errorText(error) })
+    if (problem.code === 'internal')
+      logger('error', 'dataset build failed', { build: build.id, error: errorText(error) })
     throw problem
   }
-}
-
-/** Finds the files that a request must read. */
-async function plan({ blobs, filesAt }: BuildsOptions, { request, snapshotId }: PinnedRequest): Promise<Planned> {
-  const files: { -readonly [Table in keyof LakeFiles]: LocalFile[] } = {}
-  const lakeFiles: string[] = []
-  for (const table of TABLES_READ) {
-    const local: LocalFile[] = []
-    for (const file of await filesAt(table, snapshotId)) {
-      if (isNeeded(request, table, file)) {
-        local.push({ ...file, localPath: await blobs.localPath(file.path) })
-        lakeFiles.push(file.path)
-      }
-    }
-    files[table] = local
-  }
-  return { files, lakeFiles }
-}
-
-interface Making extends BuildsOptions {
-  readonly pinned: PinnedRequest
-  readonly snapshot: DatasetSnapshot
-  readonly signal: AbortSignal
-  readonly onProgress: (share: number) => void
-}
-
-/** Writes the file, puts it into blobs under its hash, and says what it is. */
-async function make(making: Making): Promise<Manifest> {
-  const { pinned, snapshot, blobs, clock, logger } = making
-  const started = clock()
-  const { request } = pinned
-  const planned = await plan(making, pinned)
-  const compiled = compile(request, planned.files)
-  await mkdir(making.scratchDir, { recursive: true })
-  const output = join(making.scratchDir, `${randomUUID()}.${request.format}`)
-  try {
-    const copied: CopyResult = await making.runCopy(
-      {
-        prepare: compiled.prepare,
-        counts: compiled.counts,
-        write: { gather: compiled.gather, copy: compiled.copy(output) },
-      },
-      { signal: making.signal, onProgress: making.onProgress },
-    )
-    const [sha256, { size: bytes }] = await Promise.all([fileHash(output), stat(output)])
-    const object = `datasets/objects/${sha256.slice(0, 2)}/${sha256}.${request.format}`
-    await blobs.put(object, { file: output }, { ifAbsent: true })
-    logger('info', 'dataset built', {
-      build: buildKey(pinned),
-      rows: copied.rows,
-      bytes,
-      duration_ms: clock() - started,
-    })
-    return {
-      manifest_version: 1,
-      build: buildKey(pinned),
-      recipe: request.recipe,
-      format: request.format,
-      shape: request.shape,
-      filter: canonicalQuery(request),
-      snapshot: snapshot.snapshot_id,
-      snapshot_created_at: snapshot.created_at,
-      log_id: snapshot.log_id,
-      offsets: snapshot.cut,
-      counts: countsFrom(copied.counts, request.limit),
-      rows: copied.rows,
-      bytes,
-      sha256,
-      object,
-      engine: copied.engine,
-      lineage: { lake_files: planned.lakeFiles },
-      created_at: new Date(clock()).toISOString(),
-    }
-  } finally {
-    await rm(output, { force: true })
-  }
-}
-
-async function fileHash(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }

@@ -1,20 +1,22 @@
 /**
  * The temporary table `candidates`: every trajectory of the snapshot with its narrow columns and, in `left_out`, why it
  * is not in the dataset: `filter:<name>`, a reason, or null where it is in. The first that applies counts it: filters
- * that are known at the start, then the reasons, then filters of the outcome.
+ * that are known at the start, then the reasons, then filters of the outcome, then what selection.ts leaves out.
  */
 import { lakeColumns } from '#schemas/lake.ts'
 import { relation, type LakeFiles } from './files.ts'
 import { FILTER_NAMES, FILTERS, REASON_NAMES, type FilterName, type Reason } from './filters.ts'
-import { fits } from './predicates.ts'
-import type { DatasetRequest } from './request.ts'
+import { fitsFilter } from './predicates.ts'
+import type { DatasetRequest, MixPart } from './request.ts'
+import { asksPassRate, OF_COMPLETED, OF_LINEAGE, scopeStatements } from './scopes.ts'
+import { DUCKDB, type Dialect } from './dialect.ts'
 import { bestScores } from './scores.ts'
 import { STEP_IMAGES } from './messages.ts'
-import { sqlName, sqlText } from './sql.ts'
+import { sqlName } from './sql.ts'
 import { unfinishedStatements } from './unfinished.ts'
 
 /** Columns of the lake's trajectories that are kept per candidate. */
-const NARROW = [
+export const NARROW = [
   'run_id',
   'trajectory_id',
   'item_id',
@@ -32,9 +34,17 @@ const NARROW = [
   'step_index_max',
   'n_tool_calls',
   'n_invalid_tool_calls',
+  'tools_called',
+  'error_codes',
+  'partition',
+  'first_offset',
+  'finished_offset',
   'prompt_tokens',
   'response_tokens',
   'obs_tokens',
+  'step_prompt_tokens_max',
+  'step_completion_tokens',
+  'step_obs_tokens',
   'n_conflicts',
   'image_ids',
   'prediction_raw',
@@ -44,7 +54,7 @@ const NARROW = [
   'finished_at',
 ]
 /** Those that trajectory.started says. */
-const STARTED = new Set([
+export const STARTED: ReadonlySet<string> = new Set([
   'item_id',
   'group_id',
   'policy_version',
@@ -55,7 +65,8 @@ const STARTED = new Set([
   'actor_model',
 ])
 
-const TESTS: Record<Reason, string> = {
+/** What makes each reason hold of a trajectory `t`. */
+export const TESTS: Readonly<Record<Reason, string>> = {
   unfinished: 't.unfinished',
   gap: 't.n_steps_seen <> coalesce(t.n_steps, t.n_steps_seen) OR coalesce(t.step_index_max, -1) <> coalesce(t.n_steps, t.n_steps_seen) - 1',
   conflicted: 't.n_conflicts > 0',
@@ -78,19 +89,42 @@ function unfinishedSelect(): string {
     LEFT JOIN unfinished_steps w ON w.trajectory_id = u.trajectory_id`
 }
 
-function leftOut({ conditions, include }: DatasetRequest): string {
+/** What the trajectory fails of the request, as SQL over t, i, b and p; null for nothing. */
+export function leftOut(
+  { conditions, include, shaping = {} }: DatasetRequest,
+  tests: Readonly<Record<Reason, string>> = TESTS,
+  dialect: Dialect = DUCKDB,
+): string {
+  const unless = (fits: string, name: string) => `WHEN NOT ${fits} THEN ${dialect.text(`filter:${name}`)}`
   const filter = (name: FilterName) => {
-    const condition = conditions[name]
-    return condition === undefined
-      ? []
-      : [`WHEN NOT ${fits(FILTERS[name].sql, condition)} THEN ${sqlText(`filter:${name}`)}`]
+    if (conditions[name] === undefined) return []
+    return [
+      unless(name === 'run' && shaping.lineage === true ? OF_LINEAGE : fitsFilter(name, conditions, dialect), name),
+    ]
   }
   const known = (when: 'start' | 'outcome') => FILTER_NAMES.filter((name) => FILTERS[name].known === when)
   const reasons = REASON_NAMES.filter((reason) => !include.includes(reason)).map(
-    (reason) => `WHEN ${TESTS[reason]} THEN ${sqlText(reason)}`,
+    (reason) => `WHEN ${tests[reason]} THEN ${dialect.text(reason)}`,
   )
-  const cases = [...known('start').flatMap(filter), ...reasons, ...known('outcome').flatMap(filter)]
-  return cases.length === 0 ? 'NULL::VARCHAR' : `CASE ${cases.join(' ')} END`
+  const cases = [
+    ...known('start').flatMap(filter),
+    ...reasons,
+    ...known('outcome').flatMap(filter),
+    ...(shaping.since === undefined ? [] : [unless(OF_COMPLETED, 'since')]),
+  ]
+  return cases.length === 0 ? dialect.noText : `CASE ${cases.join(' ')} END`
+}
+
+/** The first part of the mixture that the trajectory fits, from 1 on. */
+function mixPart(mix: readonly MixPart[]): string {
+  if (mix.length === 0) return 'NULL::INTEGER'
+  const cases = mix.map(({ conditions }, index) => {
+    const all = FILTER_NAMES.filter((name) => conditions[name] !== undefined).map((name) =>
+      fitsFilter(name, conditions),
+    )
+    return `WHEN ${all.length === 0 ? 'true' : all.join(' AND ')} THEN ${index + 1}`
+  })
+  return `CASE ${cases.join(' ')} END`
 }
 
 /** The statements that make `candidates`. */
@@ -106,12 +140,14 @@ export function candidateStatements(request: DatasetRequest, files: LakeFiles): 
     `CREATE TEMP TABLE lacking AS
     SELECT DISTINCT trajectory_id FROM (SELECT trajectory_id, unnest(image_ids) AS image_id FROM known) w
     WHERE NOT EXISTS (SELECT 1 FROM ${relation('images', files, ['image_id', 'stored'])} h WHERE h.stored AND h.image_id = w.image_id)`,
-    `CREATE TEMP TABLE best AS ${bestScores(files, 'known', request.rewardVersion)}`,
+    `CREATE TEMP TABLE best AS ${bestScores((table, columns) => relation(table, files, columns), 'known', request.rewardVersion)}`,
+    ...scopeStatements(request, files),
     `CREATE TEMP TABLE candidates AS
     SELECT t.* EXCLUDE (image_ids), b.reward, b.correct, b.reward_version, b.parts, b.answer_match, b.format_ok, i.dataset, i.family, i.split,
-      ${leftOut(request)} AS left_out
+      ${mixPart(request.shaping?.mix ?? [])} AS mix_part, ${leftOut(request)} AS left_out
     FROM known t
     LEFT JOIN best b ON b.trajectory_id = t.trajectory_id
-    LEFT JOIN ${relation('items', files, ['item_id', 'dataset', 'family', 'split'])} i ON i.item_id = t.item_id`,
+    LEFT JOIN ${relation('items', files, ['item_id', 'dataset', 'family', 'split'])} i ON i.item_id = t.item_id
+    ${asksPassRate(request) ? 'LEFT JOIN pass_rates p ON p.item_id = t.item_id' : ''}`,
   ]
 }

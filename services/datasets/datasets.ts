@@ -4,13 +4,16 @@ import { formatOffsets, includes, parseOffsets, type Offsets } from '#services/p
 import { Problem } from '#services/problem.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import type { Logger } from '#services/logger.ts'
-import { builds, type Build, type Builds, type DatasetSnapshot } from './builds.ts'
+import { errorText } from '#services/logger.ts'
+import { builds, type Build, type Builds, type BuildStatus } from './builds.ts'
 import type { TABLES_READ } from './compile.ts'
 import type { LakeFile } from './files.ts'
+import type { DatasetSnapshot } from './make.ts'
 import type { Counts, Manifest } from './manifest.ts'
 import { recentSnapshots } from './recent.ts'
 import { buildKey, datasetPath, type DatasetRequest, type PinnedRequest } from './request.ts'
 import type { RunCopy } from './run-copy.ts'
+import { savedRecipes, type SavedRecipes } from './saved-recipes.ts'
 
 /** What is known of snapshots and their files. Only published snapshots are in it. */
 export interface DatasetCatalog {
@@ -32,13 +35,21 @@ export interface DatasetsOptions {
   ) => Promise<{ readonly snapshot_id: number } | undefined>
   readonly runCopy: RunCopy
   readonly logger: Logger
+  /** What comes before the path in URLs that are written into datasets. */
+  readonly publicUrl: string
   /** The time, in milliseconds since 1970. */
   readonly clock: () => number
   /** A folder of its own for files that are being written. */
   readonly scratchDir: string
   readonly runningMax?: number
   readonly waitingMax?: number
+  /** Whether a policy names a dataset as one that it was trained on: such a one is kept as if it were pinned. */
+  readonly isTrainedOn?: (manifest: Manifest) => Promise<boolean>
 }
+
+/** How long what was built for an unpinned URL is kept, and how often it is looked for. */
+const UNPINNED_MS = 24 * 3_600_000
+const SWEEP_MS = 3_600_000
 
 /** Which state a dataset is asked of: a snapshot by its number, or the newest that includes these offsets. */
 export interface Wanted {
@@ -47,12 +58,13 @@ export interface Wanted {
   readonly waitMs: number
   /** Whether the caller goes on reading what it began to read, without naming its snapshot. */
   readonly continues?: boolean
+  /** Whether the caller is handed a URL that stays. Default: where it names a snapshot. */
+  readonly keep?: boolean
   readonly signal?: AbortSignal
 }
 
 /** A request with its snapshot. Where the snapshot itself is no longer kept, there is a manifest. */
-export type Pinned = PinnedRequest &
-  (
+export type Pinned = PinnedRequest & { readonly keep: boolean } & (
     | { readonly manifest: Manifest; readonly snapshot: undefined }
     | { readonly manifest: undefined; readonly snapshot: DatasetSnapshot }
   )
@@ -72,8 +84,13 @@ export interface Datasets {
   /** The counts alone. */
   counts(pinned: Pinned, signal: AbortSignal): Promise<Counts>
   manifest(build: string): Promise<Manifest | undefined>
-  status(build: string): Build | undefined
-  cancel(build: string): boolean
+  /** The manifests whose bytes have this hash. */
+  manifestsOf(sha256: string): Promise<readonly Manifest[]>
+  status(build: string): Promise<BuildStatus | undefined>
+  cancel(build: string): Promise<boolean>
+  readonly recipes: SavedRecipes
+  /** Removes what was built for unpinned URLs more than a day ago. Returns how many. It does so by itself, too. */
+  sweep(): Promise<number>
   close(): Promise<void>
 }
 
@@ -128,16 +145,31 @@ async function inTime(build: Build, waitMs: number, signal: AbortSignal | undefi
   }
 }
 
+/** Datasets over blobs and a catalog. It goes on with builds that were left behind, and removes what is too old. */
 export function datasets(options: DatasetsOptions): Datasets {
+  const { catalog, logger, isTrainedOn = async () => false } = options
   const recent = recentSnapshots(options.clock)
-  const made: Builds = builds({ ...options, filesAt: (table, id) => options.catalog.filesAt(table, id) })
+  const made: Builds = builds({ ...options, filesAt: (table, id) => catalog.filesAt(table, id) })
+  const { records } = made
+  const sweep = (): Promise<number> => records.sweep(UNPINNED_MS, isTrainedOn)
+  const inBackground = (what: string, work: Promise<unknown>): Promise<unknown> =>
+    work.catch((error: unknown) => logger('warn', what, { error: errorText(error) }))
+  let background = inBackground(
+    'builds that were left behind not gone on with',
+    made.resume((id) => catalog.byId(id)),
+  )
+  const timer = setInterval(() => {
+    background = background.then(() => inBackground('old datasets not removed', sweep()))
+  }, SWEEP_MS)
+  timer.unref()
 
   return {
     pin: async (request, wanted) => {
       const { snapshotId } = wanted
+      const keep = wanted.keep ?? snapshotId !== undefined
       if (snapshotId !== undefined) {
-        const manifest = wanted.after.size === 0 ? await made.find(buildKey({ request, snapshotId })) : undefined
-        if (manifest !== undefined) return { request, snapshotId, manifest, snapshot: undefined }
+        const manifest = wanted.after.size === 0 ? await records.find(buildKey({ request, snapshotId })) : undefined
+        if (manifest !== undefined) return { request, snapshotId, keep, manifest, snapshot: undefined }
       }
       const path = datasetPath(request)
       const snapshot =
@@ -145,11 +177,14 @@ export function datasets(options: DatasetsOptions): Datasets {
           ? (recent.find(path, wanted.after, wanted.continues ?? false) ?? (await newest(options, wanted)))
           : await named(options, snapshotId, wanted.after)
       if (snapshotId === undefined) recent.answered(path, snapshot)
-      return { request, snapshotId: snapshot.snapshot_id, manifest: undefined, snapshot }
+      return { request, snapshotId: snapshot.snapshot_id, keep, manifest: undefined, snapshot }
     },
 
     ready: async (pinned, waitMs, signal) => {
-      const manifest = pinned.manifest ?? (await made.find(buildKey(pinned)))
+      const id = buildKey(pinned)
+      // Before anything is answered, so that a URL that was handed out is never swept.
+      if (pinned.keep) await records.pin(id)
+      const manifest = pinned.manifest ?? (await records.find(id))
       if (manifest !== undefined) {
         recent.owed(datasetPath(pinned.request), pinned.snapshotId, false)
         return { manifest }
@@ -162,13 +197,20 @@ export function datasets(options: DatasetsOptions): Datasets {
     },
 
     counts: async (pinned, signal) => {
-      const manifest = pinned.manifest ?? (await made.find(buildKey(pinned)))
+      const manifest = pinned.manifest ?? (await records.find(buildKey(pinned)))
       return manifest === undefined ? made.count(pinned, signal) : manifest.counts
     },
 
-    manifest: (build) => made.find(build),
+    manifest: (build) => records.find(build),
+    manifestsOf: (sha256) => records.ofBytes(sha256),
     status: (build) => made.status(build),
     cancel: (build) => made.cancel(build),
-    close: () => made.close(),
+    recipes: savedRecipes(options.blobs, options.clock),
+    sweep,
+    close: async () => {
+      clearInterval(timer)
+      await made.close()
+      await background
+    },
   }
 }

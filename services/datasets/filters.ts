@@ -1,6 +1,6 @@
 /**
  * The conditions that a dataset can put on trajectories: each name once, with the kind of its values and the SQL of
- * what it looks at. Columns are those of the relations in candidates.ts (t trajectory, i item, b best score).
+ * what it looks at. Columns are those of the relations in candidates.ts (t trajectory, i item, b best score, p pass rate).
  */
 import { STATUSES } from '#schemas/events/trajectory.ts'
 
@@ -17,7 +17,14 @@ export interface Filter {
    * counted as unfinished, gap or conflicted; what is one of these is never judged by its outcome.
    */
   readonly known: 'start' | 'outcome'
+  /** What it looks at, in SQL that every engine knows; with `of: 'keys'` that is JSON text, of which it means the names. */
   readonly sql: string
+  readonly of?: 'keys'
+  /**
+   * How a row stands to the values: `is` one of them (the usual), `has` one of them in its list, or `is_not` any of
+   * them, where a row without a value passes.
+   */
+  readonly holds?: 'has' | 'is_not'
 }
 
 const text = (known: Filter['known'], sql: string, description: string): Filter => ({
@@ -27,18 +34,58 @@ const text = (known: Filter['known'], sql: string, description: string): Filter 
   description,
 })
 
+const integer = (known: Filter['known'], sql: string, description: string): Filter => ({
+  kind: 'integer',
+  known,
+  sql,
+  description,
+})
+
+const flag = (sql: string, description: string): Filter => ({ kind: 'flag', known: 'outcome', sql, description })
+
+/** What the finish says, and where it says nothing what the steps say; null where neither does. */
+const TOKENS = `nullif(coalesce(t.prompt_tokens, t.step_prompt_tokens_max, 0) + coalesce(t.response_tokens, t.step_completion_tokens, 0)
+  + coalesce(t.obs_tokens, t.step_obs_tokens, 0), 0)`
+
 /** In the order in which a trajectory is judged: the first condition that it fails is the one that counts it. */
 export const FILTERS = {
   run: text('start', 't.run_id', 'The run.'),
   family: text('start', 'i.family', 'The task family of the item.'),
+  dataset: text('start', 'i.dataset', 'The data set of the item.'),
+  split: text('start', 'i.split', 'The split of the item.'),
+  exclude_split: {
+    ...text('start', 'i.split', 'A split whose items are left out; items without a split stay.'),
+    holds: 'is_not',
+  },
   item: text('start', 't.item_id', 'The item.'),
   group: text('start', 't.group_id', 'The group.'),
-  policy_version: { kind: 'integer', known: 'start', sql: 't.policy_version', description: 'The policy version.' },
-  train_step: { kind: 'integer', known: 'start', sql: 't.train_step', description: 'The train step.' },
+  policy_version: integer('start', 't.policy_version', 'The policy version.'),
+  train_step: integer('start', 't.train_step', 'The train step.'),
+  actor_model: text('start', 't.actor_model', 'The model that acts.'),
+  item_pass_rate: {
+    kind: 'real',
+    known: 'start',
+    sql: 'p.pass_rate',
+    description:
+      'The share of right ones among the rollouts of the item by one policy version of one run: `pass_rate_run` and `pass_rate_policy_version`, else `run` and `policy_version`.',
+  },
   status: { kind: 'word', words: STATUSES, known: 'outcome', sql: 't.status', description: 'How it ended.' },
+  end_reason: text('outcome', 't.end_reason', 'Why it ended.'),
+  n_steps: integer('outcome', 'coalesce(t.n_steps, t.n_steps_seen)', 'Steps.'),
+  n_tool_calls: integer('outcome', 't.n_tool_calls', 'Tool calls.'),
+  tokens: integer('outcome', TOKENS, 'Tokens of prompt, response and observations together.'),
+  tool: { ...text('outcome', 't.tools_called', 'A tool that was called.'), of: 'keys', holds: 'has' },
+  error_code: { ...text('outcome', 't.error_codes', 'An error code that was set.'), of: 'keys', holds: 'has' },
   // A reward that is NaN fits no condition at all, `_ne` included.
-  reward: { kind: 'real', known: 'outcome', sql: "nullif(b.reward, 'nan'::DOUBLE)", description: 'The reward.' },
-  correct: { kind: 'flag', known: 'outcome', sql: 'b.correct', description: 'Whether it was right.' },
+  reward: {
+    kind: 'real',
+    known: 'outcome',
+    sql: "nullif(b.reward, CAST('nan' AS DOUBLE))",
+    description: 'The reward.',
+  },
+  correct: flag('b.correct', 'Whether it was right.'),
+  answer_match: flag('b.answer_match', 'Whether the answer matched.'),
+  format_ok: flag('b.format_ok', 'Whether every turn kept to the grammar.'),
 } as const satisfies Record<string, Filter>
 
 export type FilterName = keyof typeof FILTERS

@@ -1,5 +1,6 @@
 /** What is kept about a dataset that was built: what was asked, of which state, what came out and what did not. */
 import { REASON_NAMES, type Reason } from './filters.ts'
+import { LEAKS } from './selection.ts'
 import type { FormatName, RecipeName, Shape } from './recipes.ts'
 
 /** Counts of trajectories. `trajectories` = `rows` + all of `filtered` + all of `left_out`. */
@@ -8,10 +9,12 @@ export interface Counts {
   readonly trajectories: number
   /** Those in the dataset. */
   readonly rows: number
-  /** By filter (the first that it fails) and by `limit`. */
+  /** By filter (the first that it fails) and by what shaped the dataset, such as `limit`. */
   readonly filtered: Readonly<Record<string, number>>
-  /** By reason. */
-  readonly left_out: Readonly<Record<Reason, number>>
+  /** By reason, those of the recipe and of the shape included once the dataset is built. */
+  readonly left_out: Readonly<Record<string, number>>
+  /** With leaks=count: trajectories in the dataset on items whose answers are to stay unseen. */
+  readonly leaks?: number
 }
 
 export interface Manifest {
@@ -39,22 +42,27 @@ export interface Manifest {
 }
 
 /**
- * Counts from the rows (left_out, n) of a compiled query. What the limit cut off is what was in and not written.
+ * Counts from the rows (left_out, n) of a compiled query, and from those (why, n) of what was selected and gave no row:
+ * it is not in the dataset, so that every trajectory is counted once.
  */
-export function countsFrom(given: readonly (readonly [string | null, number])[], limit: number | undefined): Counts {
+export function countsFrom(
+  given: readonly (readonly [string | null, number])[],
+  notTaken: readonly (readonly [string, number])[] = [],
+): Counts {
+  const about = given.filter(([why]) => why !== LEAKS)
   const byWhy = new Map(given)
-  const inside = byWhy.get(null) ?? 0
-  const rows = limit === undefined ? inside : Math.min(inside, limit)
   const filtered: Record<string, number> = {}
-  const add = (name: string, n: number) => {
-    if (n > 0) filtered[name] = (filtered[name] ?? 0) + n
-  }
-  for (const [why, n] of given) if (why?.startsWith('filter:')) add(why.slice('filter:'.length), n)
-  add('limit', inside - rows)
+  for (const [why, n] of about) if (why?.startsWith('filter:') === true) filtered[why.slice('filter:'.length)] = n
   const leftOut = Object.fromEntries(REASON_NAMES.map((reason) => [reason, byWhy.get(reason) ?? 0])) as Record<
     Reason,
     number
   >
-  const trajectories = given.reduce((sum, [, n]) => sum + n, 0)
-  return { trajectories, rows, filtered: filtered, left_out: leftOut }
+  const leaks = byWhy.get(LEAKS)
+  return {
+    trajectories: about.reduce((sum, [, n]) => sum + n, 0),
+    rows: (byWhy.get(null) ?? 0) - notTaken.reduce((sum, [, n]) => sum + n, 0),
+    filtered,
+    left_out: { ...leftOut, ...Object.fromEntries(notTaken) },
+    ...(leaks === undefined ? {} : { leaks }),
+  }
 }

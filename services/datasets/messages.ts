@@ -1,5 +1,5 @@
 /** A trajectory's messages in the shape of OpenAI's chat API, as SQL over the lake's prompt and steps. */
-import { OPENAI_MESSAGE } from './recipes.ts'
+import { OPENAI_MESSAGE } from './recipes/columns.ts'
 
 /** Arguments are JSON text in the lake; where that is a JSON string, the producer sent text, and the text is what is meant. */
 const callArguments = (value: string) =>
@@ -40,7 +40,7 @@ export const STEP_COLUMNS = [
   'tool_calls',
   'observation',
   'images',
-]
+] as const
 
 /** The messages of step `s`: what the policy did, then what it observed. */
 export const STEP_MESSAGES = `list_concat([${ACTION}], ${asSent('s.observation')})`
@@ -50,6 +50,28 @@ export const STEP_LOSS_MASK = `list_concat([1::INTEGER], list_transform(coalesce
 
 /** The images of step `s` in the order of their messages; those of the step where its messages name none. */
 export const STEP_IMAGES = `CASE WHEN len(${imagesOf('s.observation')}) > 0 THEN ${imagesOf('s.observation')} ELSE coalesce(s.images, []) END`
+
+const NO_IMAGES = `[]::VARCHAR[]`
+const listOfImages = (list: string) =>
+  `list_transform(coalesce(${list}, []), lambda m: coalesce(m.images, ${NO_IMAGES}))`
+
+/** The images of each message of step `s`. Where its messages name none, those of the step stand with the first of the observation, else with the action. */
+export const STEP_MESSAGE_IMAGES = `CASE WHEN len(${imagesOf('s.observation')}) > 0 THEN list_concat([${NO_IMAGES}], ${listOfImages('s.observation')})
+  WHEN len(s.observation) > 0 THEN list_concat([${NO_IMAGES}, coalesce(s.images, ${NO_IMAGES})], list_transform(s.observation[2:], lambda m: ${NO_IMAGES}))
+  ELSE [coalesce(s.images, ${NO_IMAGES})] END`
+
+/** What stands in each message of step `s` as text, the calls of the policy included; null where they do not stand in what it wrote. */
+export const STEP_TEXTS = `list_concat([CASE WHEN coalesce(len(s.tool_calls), 0) = 0 THEN ${WRITTEN}
+  WHEN s.content IS NOT NULL AND len(list_filter(s.tool_calls, lambda c: NOT contains(s.raw_output, c."name"))) = 0 THEN s.raw_output END],
+  list_transform(coalesce(s.observation, []), lambda m: coalesce(m.content, '')))`
+
+/** The action of step `s` and what was observed after it, as messages. */
+export const STEP_ACTION = ACTION
+export const STEP_OBSERVATION = asSent('s.observation')
+
+/** The same of prompt \`p.prompt\`. */
+export const PROMPT_MESSAGE_IMAGES = listOfImages('p.prompt')
+export const PROMPT_TEXTS = `list_transform(coalesce(p.prompt, []), lambda m: CASE WHEN m.tool_calls IS NULL THEN coalesce(m.content, '') END)`
 
 /** The messages of prompt `p.prompt`, their mask and their images. */
 export const PROMPT_MESSAGES = asSent('p.prompt')

@@ -3,7 +3,7 @@
  * it must not be given another one, and who was told to come back later must find what was built for it.
  */
 import { includes, parseOffsets, type Offsets } from '#services/position.ts'
-import type { DatasetSnapshot } from './builds.ts'
+import type { DatasetSnapshot } from './make.ts'
 
 /** How long a reader may pause between two ranges. */
 const PAUSE_MS_MAX = 60_000

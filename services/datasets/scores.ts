@@ -1,7 +1,6 @@
 /** The one score of each trajectory that a request reads, and whether it was right. The SQL twin of core/correct.ts. */
 import { CORRECT_THRESHOLD, CORRECT_TOLERANCE, DEFAULT_REWARD_VERSION } from '#services/core/correct.ts'
-import { relation, type LakeFiles } from './files.ts'
-import { sqlText } from './sql.ts'
+import { DUCKDB, type Dialect, type Tables } from './dialect.ts'
 
 const COLUMNS = [
   'trajectory_id',
@@ -14,26 +13,40 @@ const COLUMNS = [
   'format_ok',
 ]
 
-/** DuckDB takes NaN for greater than everything; here it reaches nothing. */
+/** Engines take NaN for greater than everything; here it reaches nothing. */
 const reaches = (value: string, threshold: string) =>
-  `(NOT isnan(${value}) AND ${value} >= ${threshold} - ${CORRECT_TOLERANCE}::DOUBLE)`
+  `(NOT isnan(${value}) AND ${value} >= ${threshold} - CAST(${CORRECT_TOLERANCE} AS DOUBLE))`
 
 /**
- * A query that gives (trajectory_id, reward_version, reward, parts, answer_match, format_ok, correct), at most one row
+ * A query that gives (trajectory_id, reward_version, score_offset, reward, parts, answer_match, format_ok, correct), at most one row
  * a trajectory, for the trajectories of `trajectories` (a relation with trajectory_id and run_id). `version` undefined
  * reads each run's own. A score without a version has that of its run; of two with one version the earlier counts.
  */
-export function bestScores(files: LakeFiles, trajectories: string, version: string | undefined): string {
-  const ofRun = `coalesce(r.reward_version, ${sqlText(DEFAULT_REWARD_VERSION)})`
-  const wanted = version === undefined ? ofRun : sqlText(version)
-  return `SELECT s.trajectory_id, ${wanted} AS reward_version, s.reward, s.parts, s.answer_match, s.format_ok,
+export function bestScores(
+  tables: Tables,
+  trajectories: string,
+  version: string | undefined,
+  { text, name }: Dialect = DUCKDB,
+): string {
+  const ofRun = `coalesce(r.reward_version, ${text(DEFAULT_REWARD_VERSION)})`
+  const columns = [
+    'trajectory_id',
+    'reward_version',
+    'score_offset',
+    'reward',
+    'parts',
+    'answer_match',
+    'format_ok',
+    'correct',
+  ]
+  const wanted = version === undefined ? ofRun : text(version)
+  return `SELECT ${columns.join(', ')} FROM (SELECT s.trajectory_id, ${wanted} AS reward_version, s.${name('offset')} AS score_offset, s.reward, s.parts, s.answer_match, s.format_ok,
     CASE WHEN s.answer_match IS NOT NULL THEN s.answer_match
       WHEN s.r_correct IS NOT NULL THEN ${reaches('s.r_correct', '1')}
       WHEN s.reward IS NOT NULL THEN ${reaches('s.reward', `coalesce(r.correct_threshold, ${CORRECT_THRESHOLD})`)}
-    END AS correct
-  FROM ${relation('scores', files, COLUMNS)} s
+    END AS correct, row_number() OVER (PARTITION BY s.trajectory_id ORDER BY s.${name('offset')}) AS nth
+  FROM ${tables('scores', COLUMNS)} s
   JOIN ${trajectories} t ON t.trajectory_id = s.trajectory_id
-  LEFT JOIN ${relation('runs', files, ['run_id', 'reward_version', 'correct_threshold'])} r ON r.run_id = t.run_id
-  WHERE coalesce(nullif(s.reward_version, ''), ${ofRun}) = ${wanted}
-  QUALIFY row_number() OVER (PARTITION BY s.trajectory_id ORDER BY s."offset") = 1`
+  LEFT JOIN ${tables('runs', ['run_id', 'reward_version', 'correct_threshold'])} r ON r.run_id = t.run_id
+  WHERE coalesce(nullif(s.reward_version, ''), ${ofRun}) = ${wanted}) s WHERE nth = 1`
 }

@@ -1,6 +1,7 @@
 /** Imports tau-bench's historical trajectories: one array of records, of any size, as events. */
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
+import { Problem } from '#services/problem.ts'
 import { jsonElements } from './json-elements.ts'
 import { isNewName, NAMES_MAX, noTally, type Fault, type Input, type Unit } from './unit.ts'
 import {
@@ -43,7 +44,8 @@ export function runFromFile(path: string): string {
 
 /**
  * The units of the inputs: each run's start, then for each record its item (when it is new) and its rollout, then each run's
- * end. Every input is read twice: first to count its trials, since a rollout says at its start how large its group is.
+ * end. Every input is read twice: first to count its trials, since a rollout says at its start how large its group is. Throws
+ * `invalid` before the first unit where an input has no record at all: then it is no file of tau-bench.
  */
 export async function* tauBenchUnits(options: TauBenchOptions): AsyncGenerator<Unit> {
   const trials = await countTrials(options)
@@ -109,16 +111,30 @@ async function countTrials(options: TauBenchOptions): Promise<Map<string, Set<nu
   const trials = new Map<string, Set<number>>()
   let readBefore = 0
   for (const input of options.inputs) {
-    for await (const { record, bytesRead } of records(input, options, () => {})) {
+    let found = 0
+    let fault: string | undefined
+    const onFault = ({ index, message }: Fault): void => {
+      fault ??= `record ${index}: ${message}`
+    }
+    for await (const { record, bytesRead } of records(input, options, onFault)) {
+      found++
       const key = trialsKey(options.runOf(input), record)
       const known = trials.get(key) ?? new Set()
       if (known.size < NAMES_MAX) known.add(record.trial)
       trials.set(key, known)
       options.onCounting?.(readBefore + bytesRead)
     }
+    if (found === 0) throw notTauBench(input, fault)
     readBefore += input.bytes
   }
   return trials
+}
+
+function notTauBench({ name }: Input, fault: string | undefined): Problem {
+  const why = fault === undefined ? 'it holds no records' : fault
+  return new Problem('invalid', `${name} is not a tau-bench file (${why}); nothing was sent`, {
+    hint: 'a tau-bench file is one JSON array of {"task_id", "trial", "reward", "info", "traj"}; events are imported with `stepstore import stepstore`',
+  })
 }
 
 interface Seen {

@@ -1,14 +1,16 @@
 /** Ingest over HTTP: events and pictures in, acknowledged when they are durable. */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
+import { routePath } from 'hono/route'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import type { Log } from '#services/log/log.ts'
 import { errorText, type Logger } from '#services/logger.ts'
 import { asProblem, Problem } from '#services/problem.ts'
-import { byteBudget } from './budget.ts'
+import { type Budget, byteBudget } from './budget.ts'
 import { eventsRoute } from './events.ts'
 import { imageRoutes } from './images.ts'
-import { keyCheck, parameters, problemReply } from './request.ts'
+import { jsonReply, keyCheck, parameters, problemReply } from './request.ts'
+import { AnswerCounts, metrics, readiness } from './status.ts'
 
 export interface IngestDeps {
   readonly log: Log
@@ -18,6 +20,8 @@ export interface IngestDeps {
   readonly key?: string
   /** How many bytes of bodies may be in memory at once before requests are answered 429. */
   readonly inFlightBytesMax?: number
+  /** Whether the process runs nothing else: then /readyz and /metrics are answered here too. Default false. */
+  readonly isAlone?: boolean
 }
 
 /** Enough for four of the largest bodies, or some hundred batches of 200 steps. */
@@ -32,16 +36,18 @@ export function ingestApp(deps: IngestDeps): IngestApp {
   const images = imageRoutes({ log: deps.log, blobs: deps.blobs, budget })
   const checkKey = keyCheck(deps.key)
   const app: IngestApp = new Hono()
+  const answers = new AnswerCounts()
   app.use(async (call, next) => {
     checkKey(call)
     await next()
+    answers.add(call.req.method, routePath(call, -1), call.res.status)
   })
   app.post('/v1/events', events)
   app.post('/v1/images/missing', images.missing)
   app.put('/v1/images/:sha256', images.put)
   app.get('/healthz', (call) => {
     parameters(call, [])
-    return Response.json({ status: 'ok' })
+    return jsonReply({ status: 'ok' })
   })
   const allowed: Readonly<Record<string, string>> = {
     '/v1/events': 'POST',
@@ -49,6 +55,7 @@ export function ingestApp(deps: IngestDeps): IngestApp {
     '/v1/images/:sha256': 'PUT',
     '/healthz': 'GET',
   }
+  if (deps.isAlone === true) addStatus(app, deps.log, budget, answers)
   for (const [path, allow] of Object.entries(allowed)) {
     app.all(path, (call) => {
       const reply = problemReply(
@@ -59,7 +66,11 @@ export function ingestApp(deps: IngestDeps): IngestApp {
     })
   }
   app.notFound((call) =>
-    problemReply(new Problem('not_found', `there is no route ${call.req.path.slice(0, 200)}`, { hint: 'see /docs' })),
+    problemReply(
+      new Problem('not_found', `there is no route ${call.req.path.slice(0, 200)}`, {
+        hint: deps.isAlone === true ? 'this process runs ingest alone: ask one that runs query' : 'see /docs',
+      }),
+    ),
   )
   app.onError((error) => {
     const problem = asProblem(error)
@@ -67,4 +78,9 @@ export function ingestApp(deps: IngestDeps): IngestApp {
     return problemReply(problem)
   })
   return app
+}
+
+function addStatus(app: IngestApp, log: Log, budget: Budget, answers: AnswerCounts): void {
+  app.get('/readyz', () => readiness(log))
+  app.get('/metrics', () => metrics(log, budget, answers))
 }

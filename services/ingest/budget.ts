@@ -10,6 +10,10 @@ export interface Lease {
 }
 
 export interface Budget {
+  /** Bytes held now. */
+  readonly used: number
+  /** The most. */
+  readonly max: number
   lease(): Lease
 }
 
@@ -17,6 +21,10 @@ export interface Budget {
 export function byteBudget(bytesMax: number): Budget {
   let used = 0
   return {
+    get used() {
+      return used
+    },
+    max: bytesMax,
     lease() {
       let held = 0
       return {

@@ -9,7 +9,7 @@ import { Problem } from '#services/problem.ts'
 import { codingOf, readBody } from './body.ts'
 import type { Budget } from './budget.ts'
 import { cutLines, cutList } from './cut.ts'
-import { bodyOf, parameters, type Call } from './request.ts'
+import { bodyOf, jsonReply, parameters, type Call } from './request.ts'
 
 /** The longest body, decoded, in bytes. */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024
@@ -45,6 +45,8 @@ interface Quarantined {
 interface Cut {
   readonly events: readonly Buffer[]
   readonly headers: Readonly<Record<string, string>>
+  /** The body, where its lines are the events. */
+  readonly lines?: Buffer
 }
 
 type Mode = typeof STRUCTURED | typeof BATCH | typeof LINES | 'binary'
@@ -95,7 +97,7 @@ function modeOf(call: Call): { mode: Mode; mediaType: string } {
 
 function cut(call: Call, body: Buffer, mode: Mode, mediaType: string): Cut {
   if (mode === 'binary') return { events: [body], headers: binaryHeaders(call, mediaType) }
-  if (mode === LINES) return { events: cutLines(body), headers: STRUCTURED_HEADERS }
+  if (mode === LINES) return { events: cutLines(body), headers: STRUCTURED_HEADERS, lines: body }
   if (mode === BATCH) return { events: cutList(body), headers: STRUCTURED_HEADERS }
   if (body.length === 0) throw new Problem('bad_body', 'the body is empty', { hint: 'send one event' })
   return { events: [body], headers: STRUCTURED_HEADERS }
@@ -130,15 +132,37 @@ function judge(bytes: Buffer, headers: Readonly<Record<string, string>>, index: 
   return { key: event.partitionKey }
 }
 
-async function recordsOf({ events, headers }: Cut): Promise<{ records: NewRecord[]; quarantined: Quarantined[] }> {
+const NEWLINE = 10
+
+/** Tells the line, from 1, of an event in the body that it was cut from (empty ones count); events must be asked for in their order. */
+function lineCounter(body: Buffer): (event: Buffer) => number {
+  let line = 1
+  let at = 0
+  return (event) => {
+    const start = event.byteOffset - body.byteOffset
+    for (let next = body.indexOf(NEWLINE, at); next >= 0 && next < start; next = body.indexOf(NEWLINE, at)) {
+      line += 1
+      at = next + 1
+    }
+    return line
+  }
+}
+
+async function recordsOf({
+  events,
+  headers,
+  lines,
+}: Cut): Promise<{ records: NewRecord[]; quarantined: Quarantined[] }> {
   const records: NewRecord[] = []
   const quarantined: Quarantined[] = []
+  const lineOf = lines === undefined ? undefined : lineCounter(lines)
   let bytes = 0
   for (const [index, value] of events.entries()) {
     const verdict = judge(value, headers, index)
     if ('key' in verdict) records.push({ key: verdict.key, headers, value })
     else {
-      quarantined.push(verdict)
+      if (lineOf === undefined) quarantined.push(verdict)
+      else quarantined.push({ ...verdict, message: `line ${lineOf(value)}: ${verdict.message}` })
       records.push({ key: createHash('sha256').update(value).digest('hex'), headers, value })
     }
     bytes += value.length
@@ -189,10 +213,7 @@ export function eventsRoute(deps: EventsDeps): (call: Call) => Promise<Response>
       const reply = quarantined.length === 0 ? { accepted, position } : { accepted, position, quarantined }
       if (quarantined.length > 0)
         logger('warn', 'events quarantined', { count: quarantined.length, code: quarantined[0]?.code, position })
-      return new Response(JSON.stringify(reply), {
-        status: quarantined.length === 0 ? 200 : 207,
-        headers: { 'content-type': 'application/json', 'stepstore-position': position },
-      })
+      return jsonReply(reply, quarantined.length === 0 ? 200 : 207, { 'stepstore-position': position })
     } finally {
       lease.release()
     }

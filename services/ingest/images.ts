@@ -7,7 +7,7 @@ import { formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import { codingOf, readBody } from './body.ts'
 import type { Budget } from './budget.ts'
-import { bodyOf, parameters, type Call } from './request.ts'
+import { bodyOf, jsonReply, parameters, type Call } from './request.ts'
 
 /** The largest image, in bytes. */
 export const IMAGE_BYTES_MAX = 32 * 1024 * 1024
@@ -154,13 +154,11 @@ function putRoute({ blobs, budget }: ImagesDeps, facts: Teller): ImageRoutes['pu
       // lost between the two is told when it is put or asked for again.
       const position =
         created || !facts.knows(imageId) ? await facts.tell([storedRecord(imageId, mediaType, body.length)]) : undefined
-      return new Response(JSON.stringify({ image_id: imageId, media_type: mediaType, bytes: body.length }), {
-        status: created ? 201 : 200,
-        headers: {
-          'content-type': 'application/json',
-          ...(position === undefined ? {} : { 'stepstore-position': position }),
-        },
-      })
+      return jsonReply(
+        { image_id: imageId, media_type: mediaType, bytes: body.length },
+        created ? 201 : 200,
+        position === undefined ? {} : { 'stepstore-position': position },
+      )
     } finally {
       lease.release()
     }
@@ -184,7 +182,7 @@ function missingRoute({ blobs, budget }: ImagesDeps, facts: Teller): ImageRoutes
     }
     await Promise.all(Array.from({ length: HEADS_AT_ONCE }, look))
     if (untold.length > 0) await facts.tell(untold)
-    return Response.json({ missing: ids.filter((id) => absent.has(id)) })
+    return jsonReply({ missing: ids.filter((id) => absent.has(id)) })
   }
 }
 

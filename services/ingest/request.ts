@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { nearest } from '#services/core/nearest.ts'
+import { jsonText } from '#services/json-text.ts'
 import { Problem, problemBody } from '#services/problem.ts'
 import type { BodySource } from './body.ts'
 
@@ -60,10 +61,15 @@ export function bodyOf(call: Call): BodySource {
   return call.env?.incoming ?? (call.req.raw.body as ReadableStream<Uint8Array> | null)
 }
 
+/** A JSON answer. */
+export function jsonReply(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(jsonText(body), { status, headers: { 'content-type': 'application/json', ...headers } })
+}
+
 /** The answer to a problem, as RFC 9457 has it. */
 export function problemReply(problem: Problem): Response {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (problem.retryAfterSeconds !== undefined) headers['retry-after'] = String(problem.retryAfterSeconds)
   if (problem.code === 'unauthorized') headers['www-authenticate'] = 'Bearer'
-  return new Response(JSON.stringify(problemBody(problem)), { status: problem.status, headers })
+  return new Response(jsonText(problemBody(problem)), { status: problem.status, headers })
 }

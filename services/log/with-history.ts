@@ -19,22 +19,24 @@ export function withHistory(log: Log, history: History): Log {
     bounds: () => log.bounds(),
     close: () => log.close(),
     read: async (partition, fromOffset, limit) => {
-      const { records, next } = await readOwn(log, partition, fromOffset, limit)
+      const { records, next, lost } = await readOwn(log, partition, fromOffset, limit)
       if (next <= fromOffset) return records
       const older = (await history(partition, fromOffset)).filter((record) => record.offset < next)
       if (older.length > 0) return older.slice(0, limit.recordsMax)
-      return records.length > 0 ? records : log.read(partition, next, limit)
+      // Neither has it: going on behind it would hide the loss.
+      if (lost !== undefined) throw lost
+      return records
     },
   }
 }
 
-/** What the log has itself, and the first offset at or behind `fromOffset` that it still knows of. */
+/** What the log has itself, and the first offset at or behind `fromOffset` that it still knows of; `lost` where it begins there. */
 async function readOwn(
   log: Log,
   partition: number,
   fromOffset: number,
   limit: ReadLimit,
-): Promise<{ readonly records: LogRecord[]; readonly next: number }> {
+): Promise<{ readonly records: LogRecord[]; readonly next: number; readonly lost?: Problem }> {
   try {
     const records = await log.read(partition, fromOffset, limit)
     return { records, next: records[0]?.offset ?? fromOffset }
@@ -43,6 +45,6 @@ async function readOwn(
     if (!(error instanceof Problem) || error.code !== 'corrupt') throw error
     const next = (await log.bounds())[partition]?.start ?? 0
     if (next <= fromOffset) throw error
-    return { records: [], next }
+    return { records: [], next, lost: error }
   }
 }

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { nearest } from '#services/core/nearest.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
+import { jsonText } from '#services/json-text.ts'
 import { errorText } from '#services/logger.ts'
 import { Problem, asProblem, problemBody } from '#services/problem.ts'
 import { datasetRoutes } from '#services/query/routes/dataset-routes.ts'
@@ -12,6 +13,7 @@ import { metricsText } from './metrics.ts'
 import { openApiDocument } from '#services/query/docs/openapi.ts'
 import { RequestCounts } from './requests.ts'
 import { type Route, route } from './route.ts'
+import { operationRoutes } from '#services/query/routes/operation-routes.ts'
 import { describedRoutes, servedRoutes } from '#services/query/routes/routes.ts'
 
 /** The app, in which each request knows its route. */
@@ -24,7 +26,29 @@ export interface QueryOptions extends QueryDeps {
 /** Everything that the query program needs to answer. The app keeps nothing but counts of requests. */
 export function queryApp(options: QueryOptions): App {
   const requests = new RequestCounts()
-  const served = [...servedRoutes(), ...datasetRoutes(options.datasets), ...ownRoutes(options, requests)]
+  return appOf(options, requests, [
+    ...servedRoutes(),
+    ...datasetRoutes(options.datasets),
+    ...ownRoutes(options, requests),
+  ])
+}
+
+/** The app of a process that answers no reads: how it is, and nothing else. */
+export function statusApp(deps: QueryDeps, programs: readonly string[]): App {
+  const requests = new RequestCounts()
+  const status = operationRoutes().filter(({ path }) => path === '/healthz' || path === '/readyz')
+  const app = appOf(deps, requests, [...status, metricsRoute(requests)])
+  app.notFound(() =>
+    problemResponse(
+      new Problem('not_found', `this process runs ${programs.join(' and ')}, and answers no reads`, {
+        hint: 'ask a process that runs query; here are /healthz, /readyz and /metrics',
+      }),
+    ),
+  )
+  return app
+}
+
+function appOf(options: QueryDeps, requests: RequestCounts, served: readonly Route[]): App {
   const app = new Hono<{ Variables: { route: string } }>()
   app.use(async (context, next) => {
     const started = performance.now()
@@ -81,9 +105,20 @@ function ownRoutes(options: QueryOptions, requests: RequestCounts): Route[] {
       path: '/openapi.json',
       summary: 'This API as OpenAPI 3.1',
       handle: async () =>
-        new Response((text ??= JSON.stringify(described())), {
+        new Response((text ??= jsonText(described())), {
           headers: { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-cache' },
         }),
+    }),
+    route({
+      ...about,
+      path: '/',
+      summary: 'Where to begin',
+      handle: async ({ request }) =>
+        request.headers.get('accept')?.includes('text/html') === true
+          ? new Response(null, { status: 303, headers: { Location: '/docs' } })
+          : new Response(jsonText(entrance(options.publicUrl)), {
+              headers: { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-cache' },
+            }),
     }),
     route({
       ...about,
@@ -91,17 +126,32 @@ function ownRoutes(options: QueryOptions, requests: RequestCounts): Route[] {
       summary: 'The reference page',
       handle: async () => new Response((page ??= docsPage(described())), { headers: html }),
     }),
-    route({
-      ...about,
-      path: '/metrics',
-      summary: 'Metrics for Prometheus',
-      handle: async ({ deps }) =>
-        new Response(await metricsText(deps.store, deps.log, requests), {
-          headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
-        }),
-    }),
+    metricsRoute(requests),
   ]
 }
+
+function metricsRoute(requests: RequestCounts): Route {
+  return route({
+    tag: 'Operations',
+    parameters: {},
+    answers: [],
+    path: '/metrics',
+    summary: 'Metrics for Prometheus',
+    handle: async ({ deps }) =>
+      new Response(await metricsText(deps.store, deps.log, requests), {
+        headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
+      }),
+  })
+}
+
+/** What a client that is no browser finds at the root. */
+const entrance = (publicUrl: string) => ({
+  name: 'stepstore',
+  docs: `${publicUrl}/docs`,
+  openapi: `${publicUrl}/openapi.json`,
+  runs: `${publicUrl}/v1/runs`,
+  datasets: `${publicUrl}/v1/datasets`,
+})
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
@@ -121,7 +171,7 @@ function checkKey(key: string | undefined, request: Request): void {
 function problemResponse(problem: Problem): Response {
   const retry = problem.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(problem.retryAfterSeconds) }
   const challenge = problem.code === 'unauthorized' ? { 'WWW-Authenticate': 'Bearer' } : {}
-  return new Response(JSON.stringify(problemBody(problem)), {
+  return new Response(jsonText(problemBody(problem)), {
     status: problem.status,
     headers: { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...retry, ...challenge },
   })
@@ -145,9 +195,26 @@ function refuseOtherMethods(app: App, served: readonly Route[]): void {
   }
 }
 
+/** The path of a route whose id was sent with bare slashes, as it should have been sent; undefined where none fits. */
+function withSlashesEncoded(path: string, served: readonly Route[]): string | undefined {
+  const found = served.flatMap((one) => {
+    const [before, after] = one.path.split(/\{\w*id\}/)
+    if (before === undefined || after === undefined || !path.startsWith(before) || !path.endsWith(after)) return []
+    const id = path.slice(before.length, path.length - after.length)
+    return /[^/]\/+[^/]/.test(id) ? [{ id, url: `${before}${id.replaceAll('/', '%2F')}${after}` }] : []
+  })
+  // The route with the shortest id has the most words of its own, such as /steps.
+  return found.toSorted((left, right) => left.id.length - right.id.length)[0]?.url
+}
+
 /** A path that no route has; the nearest one, its parts filled in from what was asked. */
 function noSuchRoute(context: Context, served: readonly Route[]): Problem {
   const path = context.req.path
+  const slashed = withSlashesEncoded(path, served)
+  if (slashed !== undefined)
+    return new Problem('not_found', `there is no ${path.slice(0, 120)}`, {
+      hint: `the slashes of an id in a path are written %2F: ${slashed.slice(0, 400)}`,
+    })
   const parts = path.split('/')
   const filled = served.map((one) =>
     one.path

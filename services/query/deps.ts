@@ -1,8 +1,11 @@
 /** What the query program needs of its surroundings, said by the few members that it uses. */
+import type { Engine } from '#services/analytics/lake-rows.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
+import type { DuckLakes } from '#services/ducklake/ducklake.ts'
 import type { Log } from '#services/log/log.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
+import type { Sql } from '#services/sql/sql.ts'
 import type { Store } from '#services/store/store.ts'
 import type { VerifyReport } from '#services/verify/report.ts'
 
@@ -53,6 +56,12 @@ export interface QueryDeps {
   readonly lakeRecords?: (
     places: readonly { readonly partition: number; readonly offset: number }[],
   ) => Promise<readonly LakeRecord[]>
+  /** DuckDB for statistics: frames of the lake, and Parquet. */
+  readonly engine?: Engine
+  /** SQL over the lake. */
+  readonly sql?: Pick<Sql, 'query'>
+  /** Catalogs of the lake for DuckDB to attach. */
+  readonly duckLakes?: DuckLakes
   /** Compares log, store and lake. */
   readonly verify?: () => Promise<VerifyReport>
   readonly logger: Logger

@@ -1,9 +1,10 @@
 /** /metrics: Prometheus text. */
+import type { Database } from '#schemas/tables.ts'
 import type { Store } from '#services/store/store.ts'
 import type { Log } from '#services/log/log.ts'
 import { asNumber } from './reading.ts'
 import type { RequestCounts } from './requests.ts'
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 
 type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number]
 
@@ -21,12 +22,28 @@ function family(name: string, type: 'counter' | 'gauge', help: string, samples: 
 
 const VERDICTS = ['accepted', 'duplicates', 'conflicts', 'unreadable', 'misrouted'] as const
 
-/** What the store and the log hold, and what was asked of this process. */
-export async function metricsText(store: Store, log: Log, requests: RequestCounts): Promise<string> {
-  const bounds = await log.bounds()
-  const { totals, cursors, cuts, quarantined } = await store.transaction(async ({ db }) => ({
+/** Processes whose lease runs, by program. A server that is alone has none. */
+async function aliveWorkers(
+  db: Kysely<Database>,
+): Promise<readonly { readonly program: string; readonly n: number }[]> {
+  const { rows } = await sql<{ program: string; n: number }>`
+    select program, ${asNumber(sql`count(*)`)} as n from workers
+    where lease_until_ms >= (extract(epoch from clock_timestamp()) * 1000)::bigint group by 1 order by 1`.execute(db)
+  return rows
+}
+
+/** Everything that the store counts, as of one moment. */
+const counted = (store: Store) =>
+  store.transaction(async ({ db }) => ({
     totals: await db.selectFrom('partition_totals').selectAll().orderBy('partition').execute(),
     cursors: await db.selectFrom('cursors').selectAll().orderBy('projection').orderBy('partition').execute(),
+    workers: await aliveWorkers(db),
+    claims: await db
+      .selectFrom('claims')
+      .select(['projection', 'part', 'epoch'])
+      .orderBy('projection')
+      .orderBy('part')
+      .execute(),
     cuts: await db
       .selectFrom('snapshots')
       .where('published', '=', true)
@@ -38,6 +55,11 @@ export async function metricsText(store: Store, log: Log, requests: RequestCount
       .select(asNumber(sql`count(*)`).as('n'))
       .executeTakeFirstOrThrow(),
   }))
+
+/** What the store and the log hold, and what was asked of this process. */
+export async function metricsText(store: Store, log: Log, requests: RequestCounts): Promise<string> {
+  const bounds = await log.bounds()
+  const { totals, cursors, cuts, quarantined, workers, claims } = await counted(store)
   const place = ({ projection, partition }: { projection: string; partition: number }) => ({ projection, partition })
   return [
     family(
@@ -65,6 +87,18 @@ export async function metricsText(store: Store, log: Log, requests: RequestCount
       'gauge',
       'Records of the log that are not folded yet.',
       cursors.map((row): Sample => [place(row), Math.max(0, (bounds[row.partition]?.end ?? 0) - row.next_offset)]),
+    ),
+    family(
+      'stepstore_workers',
+      'gauge',
+      'Processes that fold or archive and are alive.',
+      workers.map(({ program, n }): Sample => [{ program }, n]),
+    ),
+    family(
+      'stepstore_claim_epoch',
+      'counter',
+      'How often a part of the work changed hands.',
+      claims.map(({ projection, part, epoch }): Sample => [{ projection, part }, epoch]),
     ),
     family('stepstore_cuts_total', 'counter', 'Snapshots of the lake that are published.', [[{}, cuts.n]]),
     family('stepstore_snapshot_newest', 'gauge', 'The newest snapshot of the lake.', [[{}, cuts.newest]]),

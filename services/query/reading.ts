@@ -1,6 +1,7 @@
 /** Reads that know their position: rows and cursors come from one transaction, after the state that was asked for. */
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
+import { jsonText } from '#services/json-text.ts'
 import { type Offsets, type Position, formatOffsets, formatPosition, includes, union } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import type { QueryDeps } from './deps.ts'
@@ -63,7 +64,7 @@ export function behind(detail: string): Problem {
 }
 
 /** The cursors of the store as this transaction sees them. */
-async function cursors(db: Kysely<Database>): Promise<Offsets> {
+export async function cursorsOf(db: Kysely<Database>): Promise<Offsets> {
   const rows = await db
     .selectFrom('cursors')
     .select(['partition', 'next_offset'])
@@ -82,8 +83,20 @@ export async function reading<Result>(
   call: Reading,
   work: (db: Kysely<Database>) => Promise<Result>,
 ): Promise<{ result: Result; offsets: Offsets }> {
-  await reached(call)
-  return call.deps.store.transaction(async ({ db }) => ({ offsets: await cursors(db), result: await work(db) }))
+  const want = await reached(call)
+  return call.deps.store.transaction(async ({ db }) => {
+    const offsets = await cursorsOf(db)
+    mustInclude(offsets, want)
+    return { offsets, result: await work(db) }
+  })
+}
+
+/** What was reached may be gone again (another process emptied the store): then the read is behind, never older than was asked for. */
+export function mustInclude(offsets: Offsets, want: Offsets): void {
+  if (!includes(offsets, want))
+    throw behind(
+      `the store was set back to ${formatOffsets(offsets) || 'nothing'}, and ${formatOffsets(want)} is wanted`,
+    )
 }
 
 /** A read whose answer is one JSON value. */
@@ -98,7 +111,7 @@ export function positionHeaders(deps: QueryDeps, offsets: Offsets): Record<strin
 }
 
 export function jsonAnswer(deps: QueryDeps, body: unknown, offsets: Offsets, status = 200): Response {
-  return new Response(JSON.stringify(body), {
+  return new Response(jsonText(body), {
     status,
     headers: { 'Content-Type': 'application/json; charset=utf-8', ...positionHeaders(deps, offsets) },
   })

@@ -80,6 +80,8 @@ export interface ConnectionsOptions {
 const CONNECT_MS_MAX = 5_000
 /** Idle connections are closed after this. */
 const IDLE_MS = 30_000
+/** A process that is stopped in the middle of a transaction holds up those who take its work for so long. */
+const IDLE_TRANSACTION_MS = 15_000
 /** The answer of a server that is gone never comes; past the statement's own time nothing is waited for. */
 const ANSWER_MS_EXTRA = 5_000
 const BACKOFF_MS = { first: 50, max: 2_000 }
@@ -105,7 +107,7 @@ export class Connections implements PostgresPool {
         ? {}
         : {
             statement_timeout: statementTimeoutMs,
-            idle_in_transaction_session_timeout: statementTimeoutMs,
+            idle_in_transaction_session_timeout: Math.min(statementTimeoutMs, IDLE_TRANSACTION_MS),
             query_timeout: statementTimeoutMs + ANSWER_MS_EXTRA,
           }),
     })

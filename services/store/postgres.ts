@@ -15,7 +15,7 @@ export interface PostgresOptions {
   readonly logger: Logger
   /** The most connections. Default 10. */
   readonly poolMax?: number
-  /** A statement that takes longer is cancelled, and so is a transaction that idles as long. Default 60 s; migrations may take any time. */
+  /** A statement that takes longer is cancelled, and so is a transaction that idles as long, or 15 s. Default 60 s; migrations may take any time. */
   readonly statementTimeoutMs?: number
   /** How often to try to connect, with pauses that double from 50 ms to 2 s. Default 8: about 5 s. */
   readonly connectAttemptsMax?: number

@@ -74,6 +74,13 @@ describe('archive', () => {
     running = undefined
   })
 
+  test('of an empty log has nothing to wait for, and the first event is waited for all the same', async () => {
+    running = await world.run()
+    expect(await running.archive.reach(await world.ends(), 3_600_000)).toBeUndefined()
+    await append(start('a'))
+    expect(await running.archive.reach(new Map(), 20_000)).toMatchObject({ snapshot_id: 1 })
+  })
+
   test('brings everything below the position asked for into a published snapshot', async () => {
     running = await world.run()
     expect(running.archive.newest).toBeUndefined()

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { batchFigures, type Scale, singleFigures } from './ingest.ts'
+import { datasetFigures } from './datasets.ts'
 import { pipelineFigures } from './pipeline.ts'
 import { type Figure, say, table } from './report.ts'
 
@@ -11,6 +12,7 @@ const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = {
   ingest: batchFigures,
   singles: singleFigures,
   pipeline: pipelineFigures,
+  datasets: datasetFigures,
 }
 
 const { values } = parseArgs({

@@ -103,7 +103,8 @@ export async function baseline(file: string): Promise<{ readonly rate: number; r
   return { rate, cpu }
 }
 
-function descendants(pid: number): number[] {
+/** A process and all that it started. */
+export function descendants(pid: number): number[] {
   try {
     // A child belongs to the thread that started it.
     const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>

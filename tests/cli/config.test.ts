@@ -87,9 +87,12 @@ describe('settings', () => {
     [{ STORE_URL: 'postgres://host/db', PROGRAMS: 'query' }, 'LOG_URL is an LMDB folder', 'leave PROGRAMS unset'],
     [
       { LOG_URL: 'kafka://host:1/t', STORE_URL: 'postgres://host/db', PROGRAMS: 'query' },
-      'does not part them',
+      'BLOBS_URL is a folder',
       'leave PROGRAMS unset',
     ],
+    [{ LOG_URL: 'kafka://host:1/t', BLOBS_URL: 's3://b', PROGRAMS: 'project' }, 'PGlite folder', 'postgres://'],
+    [{ PROGRAMS: ',' }, 'names no program', 'ingest'],
+    [{ STEPSTORE_LEASE_S: '0' }, 'is no time to wait', '600'],
     [{ LOG_URL: './log' }, 'is no lmdb:<folder>', 'lmdb:'],
     [{ LOG_URL: 'ftp://user:secret@host/x' }, 'is no lmdb:<folder>', 'lmdb:'],
     [{ BLOBS_URL: 'file://host/x' }, 'on another host', 'file:'],

@@ -35,7 +35,7 @@ function written(redraws: boolean): { terminal: Terminal; text: () => string } {
   const err = (more: string): void => {
     text += more
   }
-  return { terminal: { out: err, err, redraws, paint: paint(false) }, text: () => text }
+  return { terminal: { out: err, err, redraws, width: undefined, paint: paint(false) }, text: () => text }
 }
 
 test('progress is drawn over on a terminal, and what is kept stays', () => {

@@ -35,7 +35,49 @@ describe('the examples of the definitions', () => {
   })
 })
 
+describe('a value outside a closed list', () => {
+  const finished = (status: string) =>
+    read(
+      envelope({
+        type: 'trajectory.finished',
+        data: { trajectory_id: 't', status, end_reason: 'answer', n_steps: 1 },
+      }),
+    )
+
+  it('is named with the words that are allowed', () => {
+    expect(finished('foo')).toMatchObject({
+      code: 'invalid',
+      pointer: '/data/status',
+      message: '/data/status must be one of completed, truncated, aborted, infra_error, and is "foo"',
+    })
+  })
+
+  it('comes with the nearest word', () => {
+    expect(finished('complete')).toMatchObject({ hint: 'did you mean completed?' })
+  })
+
+  it('is shortened where it is long', () => {
+    const found = finished('x'.repeat(100_000))
+    expect(found.readable ? '' : found.message.length).toBeLessThan(250)
+  })
+
+  it('is found inside a list', () => {
+    expect(stepWith({ tool_calls: [{ name: 'find', status: 'fine' }] })).toMatchObject({
+      message: expect.stringMatching(/^\/data\/tool_calls\/0\/status must be one of ok, .* and is "fine"$/),
+    })
+  })
+})
+
 describe('a record that is no event', () => {
+  it('that lacks fields is told what they mean, and not the same again', () => {
+    const found = read(envelope({ type: 'step.recorded', data: { trajectory_id: 't', run_id: 'r' } }))
+    expect(found).toMatchObject({
+      code: 'missing_field',
+      message: '/data lacks step_index, action_kind',
+      hint: expect.stringMatching(/step_index: .+ action_kind \(one of tool_call, answer, message, invalid\): /),
+    })
+  })
+
   it.each([
     ['half a line', '{"specversion":"1.0","id":"1","sour', 'malformed_json', /JSON/],
     [

@@ -133,14 +133,14 @@ describe('sft', () => {
           localPath: await lake.blobs.localPath(file.path),
         })),
       )
-    const { prepare, counts, gather, copy } = compile(
+    const { prepare, counts, write } = compile(
       sft,
       { trajectories: await local('trajectories'), steps: await local('steps') },
       3,
     )
     const output = await lake.blobs.localPath((await lake.catalog.filesAt('steps', 1))[0]?.path ?? '')
     await lake.runCopy(
-      { prepare, counts, write: { gather, copy: copy(`${output}.again`) } },
+      { prepare, counts, write: write(`${output}.again`, '') },
       { signal: new AbortController().signal },
     )
     expect(await lake.query(`SELECT * FROM read_parquet('${output}.again')`)).toEqual(rows)

@@ -233,7 +233,15 @@ describe('a served dataset', () => {
 
   it('lists what can be asked for', async () => {
     const all = await json(await get(app, '/v1/datasets'))
-    expect((all['recipes'] as { name: string }[]).map(({ name }) => name)).toEqual(['sft', 'trajectories'])
+    expect((all['recipes'] as { name: string }[]).map(({ name }) => name)).toEqual([
+      'sft',
+      'grpo',
+      'preference',
+      'transitions',
+      'steps',
+      'trajectories',
+      'items',
+    ])
     expect(all['filters']).toContainEqual({
       name: 'reward',
       kind: 'real',
@@ -314,7 +322,7 @@ describe('a build that takes long', () => {
       ])
       return plain.runCopy(job, options)
     }
-    lake = await smallLake({ runCopy, waitingMax: 1 })
+    lake = await smallLake({ runCopy, runningMax: 1, waitingMax: 1 })
     await lake.add({ trajectories: [trajectory({ trajectory_id: 't1' })] })
     await plain.add({})
     toClose = plain
@@ -337,7 +345,7 @@ describe('a build that takes long', () => {
       '5',
     ])
     const build = String(body['build']).slice(PUBLIC_URL.length)
-    expect(await json(await get(app, build))).toMatchObject({ state: 'running', progress: 0.5 })
+    await expect.poll(async () => json(await get(app, build))).toMatchObject({ state: 'running', progress: 0.5 })
     const pin = await get(app, `${PATH}/pin`)
     expect([pin.status, await json(pin)]).toEqual([
       202,

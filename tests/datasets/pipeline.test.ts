@@ -60,6 +60,7 @@ function served(project: Project, archive: Archive): { app: ReturnType<typeof qu
   const made = datasets({
     blobs,
     logger: silent,
+    publicUrl: 'http://stepstore.test',
     clock: () => 0,
     scratchDir: join(folder, 'scratch', 'built'),
     runCopy: (request, options) => lake.copy(request, options),
@@ -208,6 +209,56 @@ describe('a dataset of what was sent', () => {
       expect(await (await second.get(notBuilt)).text()).toBe(bytes)
     } finally {
       await second.stop()
+    }
+  })
+
+  it('is tied to the policy that was trained on it, from both sides, and stays for it', async () => {
+    const told = (type: SentEvent['type'], data: Json): SentEvent => ({ type, data, time: '2026-01-01T00:00:00Z' })
+    const running = await run()
+    const json = async (path: string) => (await (await running.get(path)).json()) as Json
+    try {
+      const sent = await send([
+        told('trajectory.started', { trajectory_id: 't1', run_id: 'r', item_id: 'i', policy_version: 1 }),
+        told('trajectory.finished', { trajectory_id: 't1', status: 'completed', end_reason: 'answer', n_steps: 0 }),
+      ])
+      const built = await running.get(`/v1/datasets/trajectories.jsonl?after=${sent}`)
+      const url = (built.headers.get('content-location') ?? '').replace('stepstore.test', 'another.name:80')
+      const etag = (built.headers.get('etag') ?? '').replaceAll('"', '')
+      const manifest = (built.headers.get('stepstore-manifest') ?? '').slice('http://stepstore.test'.length)
+      expect((await json(manifest))['policies']).toEqual([])
+      const published = await send([
+        told('policy.published', { run_id: 'r', policy_version: 2, train_step: 9, trained_on: [url] }),
+        told('policy.published', { run_id: 'r', policy_version: 3, train_step: 10, trained_on: [`sha256:${etag}`] }),
+        told('policy.published', {
+          run_id: 'r',
+          policy_version: 4,
+          train_step: 11,
+          trained_on: [`${url}&run=x`, 'b'.repeat(64), url.replace(/snapshot=\d+/, '')],
+        }),
+      ])
+      const state = async (version: number) =>
+        (
+          (await json(`/v1/policies/r/${version}?after=${published}`))['trained_on'] as {
+            state: string
+            sha256?: string
+          }[]
+        ).map((entry) => [entry.state, entry.sha256 === etag])
+      expect(await state(2)).toEqual([['built', true]])
+      expect(await state(3)).toEqual([['built', true]])
+      expect(await state(4)).toEqual([
+        ['not_built', false],
+        ['unknown', false],
+        ['unknown', false],
+      ])
+      expect((await json(manifest))['policies']).toMatchObject([
+        { policy_version: 2 },
+        { policy_version: 3, train_step: 10 },
+      ])
+      expect(((await json('/v1/policies?run=r'))['rows'] as Json[]).map((row) => row['policy_version'])).toEqual([
+        2, 3, 4,
+      ])
+    } finally {
+      await running.stop()
     }
   })
 })

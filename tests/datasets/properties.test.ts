@@ -8,7 +8,7 @@ import { sqlText, sqlValue } from '#services/datasets/sql.ts'
 import { smallLake, trajectory, type LakeRows } from './small-lake.ts'
 
 function requestOf(query: string): DatasetRequest {
-  return datasetRequest('trajectories.jsonl', parseParameters(DATASET_PARAMETERS, new URLSearchParams(query)))
+  return datasetRequest('trajectories.jsonl', parseParameters(DATASET_PARAMETERS, new URLSearchParams(query)), 'log-1')
 }
 
 describe('values in SQL', () => {

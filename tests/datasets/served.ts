@@ -1,5 +1,6 @@
 /** The dataset routes over a small lake, as an HTTP application. */
 import { Hono } from 'hono'
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { asProblem, problemBody } from '#services/problem.ts'
 import { silent } from '#services/logger.ts'
 import { datasetRoutes, type DatasetRoutesOptions } from '#services/query/routes/dataset-routes.ts'
@@ -8,11 +9,22 @@ import type { SmallLake } from './small-lake.ts'
 
 export const PUBLIC_URL = 'http://stepstore.test'
 
+/** A store in which every table is empty. */
+const db = new Kysely({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (own) => new PostgresIntrospector(own),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+})
+
 /** An application with the dataset routes alone. */
 export function served(lake: SmallLake, options: DatasetRoutesOptions = {}): Hono {
   const app = new Hono()
   const deps = {
     blobs: lake.blobs,
+    store: { db },
     logger: silent,
     clock: () => 0,
     publicUrl: PUBLIC_URL,

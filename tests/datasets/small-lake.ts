@@ -8,7 +8,7 @@ import { LAKE_TABLES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
 import { directoryBlobs } from '#services/blobs/directory.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { datasets, type Datasets, type DatasetCatalog, type DatasetsOptions } from '#services/datasets/datasets.ts'
-import type { DatasetSnapshot } from '#services/datasets/builds.ts'
+import type { DatasetSnapshot } from '#services/datasets/make.ts'
 import type { LakeFile } from '#services/datasets/files.ts'
 import type { RunCopy } from '#services/datasets/run-copy.ts'
 import { inProcessLake } from '#tests/support/in-process-lake.ts'
@@ -18,6 +18,8 @@ import { silent } from '#services/logger.ts'
 export type LakeRows = { readonly [Table in LakeTableName]?: readonly Readonly<Record<string, unknown>>[] }
 
 export interface SmallLake {
+  /** A folder that goes with it. */
+  readonly folder: string
   readonly blobs: Blobs
   readonly datasets: Datasets
   readonly catalog: DatasetCatalog
@@ -35,7 +37,11 @@ export interface SmallLake {
 export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise<SmallLake> {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-datasets-'))
   const blobs = await directoryBlobs({ folder: join(folder, 'blobs') })
-  const engine = await inProcessLake(join(folder, 'engine'), () => memoryLog())
+  const engine = await inProcessLake(
+    join(folder, 'engine'),
+    () => memoryLog(),
+    () => blobs,
+  )
   const runCopy: RunCopy = (request, running) => engine.copy(request, running)
   const duckdb = await DuckDBInstance.create(':memory:', { threads: '1' })
   const connection = await duckdb.connect()
@@ -86,12 +92,14 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
     catalog,
     runCopy,
     logger: silent,
+    publicUrl: 'http://stepstore.test',
     clock: () => 0,
     scratchDir: join(folder, 'scratch'),
     reach: async () => undefined,
     ...options,
   })
   return {
+    folder,
     blobs,
     catalog,
     datasets: served,

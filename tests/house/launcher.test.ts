@@ -51,6 +51,21 @@ describe('the launcher', () => {
     expect(code).toBe(3)
   })
 
+  test('killed, tells the program by closing the channel between them', async () => {
+    program(`
+      process.once('disconnect', () => { process.stdout.write('alone'); process.exit(0) })
+      setInterval(() => {}, 1000)
+      process.stdout.write('ready ')`)
+    const child = spawn(process.execPath, [launcher()], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.on('data', (piece: Buffer) => {
+      if (said === '') child.kill('SIGKILL')
+      said += piece.toString()
+    })
+    await once(child, 'close')
+    expect(said).toBe('ready alone')
+  })
+
   test('answers 128 and the signal for a program that a signal ended', () => {
     program(`process.kill(process.pid, 'SIGKILL')`)
     expect(spawnSync(process.execPath, [launcher()]).status).toBe(137)

@@ -1,12 +1,12 @@
 /** The files for deployments against the product: what they name must be there, and under that name. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { topicSettings } from '#infra/local/topic.ts'
 import { PROGRAMS, readConfig } from '#services/config.ts'
 
-const root = fileURLToPath(import.meta.resolve('#infra'))
+const root = dirname(fileURLToPath(import.meta.resolve('#infra/compose.yaml')))
 const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8')
 const all = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1] ?? '')
 

@@ -191,6 +191,13 @@ describe('what cannot be read', () => {
     },
   )
 
+  test('a bad line is named by its line in the body, empty ones counted', async () => {
+    const reply = await post(`${run('a')}\n\n{"half\n${run('b')}\n\n\n{"specversion": 7}\n`)
+    const messages = reply.body.quarantined?.map(({ message }) => message)
+    expect(messages).toEqual([expect.stringMatching(/^line 3: /), expect.stringMatching(/^line 7: /)])
+    expect(messages?.join('')).not.toContain('line 1')
+  })
+
   test('dates of the year 9999 and ids with slashes and quotes are fine', async () => {
     const good = `{"specversion":"1.0","id":"a/\\"b\\"/../c","source":"s","type":"run.started","time":"9999-12-31T23:59:59.999Z","data":{"run_id":"r/\\"q\\"'; drop","kind":"rl"}}`
     expect((await post(good)).status).toBe(200)

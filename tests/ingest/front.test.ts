@@ -90,6 +90,26 @@ test('which requests are whose', async () => {
   }
 })
 
+test('a query server that does not answer makes readiness false, with the reason', async () => {
+  const { startFront } = await import('#services/serve/front.ts')
+  const hanging = await startFront({
+    host: '127.0.0.1',
+    port: 0,
+    ingest: { fetch: () => new Response() },
+    querySocket: world.querySocket,
+    logger: () => {},
+    readyMsMax: 50,
+  })
+  const ready = async (): Promise<unknown> => {
+    const reply = await fetch(`http://127.0.0.1:${hanging.port}/readyz`)
+    return { status: reply.status, ...((await reply.json()) as object) }
+  }
+  expect(await ready()).toMatchObject({ status: 503, ready: false, reasons: [{ code: 'starting' }] })
+  await queryServer(() => {})
+  expect(await ready()).toMatchObject({ status: 503, ready: false, reasons: [{ code: 'not_answering' }] })
+  await hanging.close(1_000)
+})
+
 test('a HEAD keeps the length of the answer that it stands for', async () => {
   await queryServer((_, response) => {
     response.writeHead(200, { 'content-length': '123456' })

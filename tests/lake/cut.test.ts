@@ -8,6 +8,7 @@ import { readEvent } from '#services/core/event-reader.ts'
 import { eachLakeRow, type EventTableName } from '#services/core/lake-rows.ts'
 import type { LakeRow } from '#services/core/lake-place.ts'
 import { writeCut } from '#services/lake/cut.ts'
+import type { HashRange } from '#services/core/recent-hashes.ts'
 import { openEngine, sqlText, type Engine } from '#services/lake/engine.ts'
 import type { CutRequest, CutResult } from '#services/lake/jobs.ts'
 import { runRows } from '#services/lake/questions.ts'
@@ -38,6 +39,7 @@ async function cut(log: Log, given: Partial<CutRequest> = {}): Promise<CutResult
     rows: { trajectories: [], runs: [], images: [] },
     held: [],
     kept: [],
+    hashes: new Map(),
     folder: await mkdtemp(join(scratch, 'cut-')),
     ...given,
   }
@@ -232,6 +234,7 @@ describe('the files of a cut', () => {
         rows: { trajectories: [], runs: [], images: [] },
         held: [],
         kept: [],
+        hashes: new Map(),
         folder: await mkdtemp(join(scratch, 'cut-')),
       }
       const three = await single.with(context.signal, (connection) => writeCut(connection, log, request, context))
@@ -241,6 +244,21 @@ describe('the files of a cut', () => {
     } finally {
       single.close()
     }
+  })
+
+  test('are the same where project hands on the hashes that it computed, all or some of them', async () => {
+    const { log } = remembered(steps)
+    const files = (result: CutResult) => result.files.map(({ table, sha256 }) => `${table} ${sha256}`)
+    const computed = await cut(log)
+    const held = await rowsOf(computed, 'events')
+    const known = new Map<number, HashRange>()
+    for (const partition of new Set(held.map((row) => Number(row['partition'])))) {
+      const hashes = held.filter((row) => row['partition'] === partition).map((row) => String(row['content_hash']))
+      known.set(partition, { from: 2, hashes: hashes.slice(2, 20) })
+    }
+    expect(files(await cut(log, { hashes: known }))).toEqual(files(computed))
+    const wrong = new Map([...known].map(([partition, { from }]) => [partition, { from, hashes: ['planted'] }]))
+    expect(files(await cut(log, { hashes: wrong }))).not.toEqual(files(computed))
   })
 
   test('are sorted by run, trajectory and step, and say what they hold', async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '#tests/support/server-process.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 const main = join(root, 'services/cli/main.ts')
@@ -25,11 +26,22 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
 
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 function stepstore(
   args: readonly string[],
   environment: Record<string, string> = {},
+  program = main,
 ): { child: ChildProcess; out: () => string; err: () => string } {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env['PATH'], DATA_DIR: folder, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -176,6 +188,78 @@ describe('a served data folder', () => {
     const verified = await ran(['verify', '--json'], { PORT: String(first.port) })
     expect(JSON.parse(verified.out)).toMatchObject({ ok: true, counts: { trajectories: 1000, steps: 2000 } })
   }, 180_000)
+
+  test('is drained by its server when the launcher is killed, and nothing goes on running', async () => {
+    const launcher = join(root, 'bin/stepstore.js')
+    const { out } = stepstore(['serve', '--json'], { PORT: '0' }, launcher)
+    while (!out().includes('\n')) await pause()
+    const { pid } = JSON.parse(out()) as { pid: number }
+    for (const child of children) child.kill('SIGKILL')
+    while (isAlive(pid)) await pause()
+    const { out: told } = await ran(['doctor', '--json'], { PORT: '1' })
+    expect(JSON.parse(told)).toMatchObject({ data_folder: { store: 'closed' } })
+  }, 240_000)
+
+  test('is stopped in the middle of its start, and starts again', async () => {
+    const port = String(await freePort())
+    const { child, err } = stepstore(['serve', '--json'], { PORT: port })
+    const reply = async (): Promise<string> =>
+      fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (answer) => answer.text(),
+        () => '',
+      )
+    // The port is there before the store is.
+    while ((await reply()) === '') await pause()
+    expect([await ended(child, 'SIGTERM'), err().includes('    at ')]).toEqual([0, false])
+    const again = await serving()
+    expect(await ended(again.child, 'SIGTERM')).toBe(0)
+  }, 240_000)
+
+  test('is told apart from that of a server elsewhere, by doctor', async () => {
+    const { port } = await serving({ DATA_DIR: join(folder, 'demo') })
+    const beside = JSON.parse((await ran(['doctor', '--json'], { PORT: String(port) })).out) as unknown
+    expect(beside).toMatchObject({ ok: true, data_folder: { path: join(folder, 'demo'), of_server: true } })
+    const other = join(folder, 'other')
+    const alone = await serving({ DATA_DIR: other })
+    expect(await ended(alone.child, 'SIGTERM')).toBe(0)
+    const { code, out } = await ran(['doctor', '--json'], { PORT: String(port), DATA_DIR: other })
+    expect([code, JSON.parse(out)]).toMatchObject([
+      1,
+      {
+        data_folder: { path: other, of_server: false },
+        findings: [{ what: expect.stringContaining('another data folder') }],
+      },
+    ])
+  }, 240_000)
+
+  test('gets nothing from a file that is not of tau-bench', async () => {
+    const { port, url } = await serving()
+    for (const [index, text] of ['[{"question": "?"}]', '[]', 'words', '{"task_id": 1}\n{"task_id": 2}'].entries()) {
+      const file = join(folder, `other-${index}.json`)
+      writeFileSync(file, text)
+      const { code, err } = await ran(['import', 'tau-bench', file], { PORT: String(port) })
+      expect([text, code, err]).toEqual([text, 1, expect.stringContaining('is not a tau-bench file')])
+    }
+    const { rows } = (await (await fetch(`${url}/v1/runs`)).json()) as { rows: unknown[] }
+    expect(rows).toEqual([])
+  }, 240_000)
+
+  test('has quarantined records that are named by the beginning of their ids', async () => {
+    const { port, url } = await serving()
+    const body = Array.from({ length: 40 }, (_, index) => `{"half ${index} ${'x'.repeat(200)}`).join('\n')
+    await fetch(`${url}/v1/events`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body })
+    const environment = { PORT: String(port) }
+    const listed = await ran(['quarantine', 'ls'], environment)
+    expect(Math.max(...listed.out.split('\n').map((line) => line.length))).toBeLessThan(140)
+    const id = /^ {2}([0-9a-f]{12}) /m.exec(listed.out)?.[1] ?? ''
+    const shown = JSON.parse((await ran(['quarantine', 'show', id, '--json'], environment)).out) as unknown
+    expect(shown).toMatchObject({ quarantine_id: expect.stringMatching(new RegExp(`^${id}[0-9a-f]{52}$`)) })
+    // 40 ids have 16 beginnings.
+    const digits = [...listed.out.matchAll(/^ {2}([0-9a-f])[0-9a-f]{11} /gm)].map((match) => match[1] ?? '')
+    const often = digits.find((digit, index) => digits.indexOf(digit) !== index) ?? ''
+    const several = await ran(['quarantine', 'drop', often], environment)
+    expect([several.code, several.err]).toEqual([2, expect.stringContaining('several ids begin with')])
+  }, 240_000)
 
   test('of a newer version is refused with what to do', async () => {
     writeFileSync(join(folder, 'format.json'), '{"version": 99}')

@@ -62,7 +62,7 @@ describe.skipIf(stack === undefined)(`Python producers${needsStack}`, () => {
   }, 300_000)
   afterAll(() => topics.close())
 
-  const produce = (library: string, topic: string, codec: string, sent: readonly Sent[]): Promise<void> =>
+  const produce = (library: string, topic: string, codec: string, sent: readonly Sent[]): Promise<string> =>
     runPython(
       python,
       [join(FOLDER, 'produce.py'), library, topics.brokers.join(','), topic, codec],

@@ -11,7 +11,14 @@ export interface MemoryLog extends Log {
 /** The clock of the log: fixed, so that folds of the same appends are equal. */
 const APPENDED_AT_MS = Date.UTC(2026, 0, 1)
 
-export function memoryLog(options: { readonly id?: string; readonly partitions?: number } = {}): MemoryLog {
+export function memoryLog(
+  options: {
+    readonly id?: string
+    readonly partitions?: number
+    /** When a record of an offset is appended, in milliseconds since 1970. */
+    readonly appendedAtMs?: (offset: number) => number
+  } = {},
+): MemoryLog {
   const partitions = options.partitions ?? 4
   const records: LogRecord[][] = Array.from({ length: partitions }, () => [])
   const partitionOf = (key: string) => createHash('md5').update(key).digest().readUInt32BE(0) % partitions
@@ -20,7 +27,7 @@ export function memoryLog(options: { readonly id?: string; readonly partitions?:
     list.push({
       partition,
       offset: list.length,
-      appendedAtMs: APPENDED_AT_MS,
+      appendedAtMs: options.appendedAtMs?.(list.length) ?? APPENDED_AT_MS,
       key: record.key,
       headers: record.headers ?? {},
       value: record.value,

@@ -49,6 +49,7 @@ export const boundaryFaults: readonly PlantedFault[] = [
   imports('services/gym/planted.ts', '#services/query/app.ts', program),
   imports('services/verify/planted.ts', '#services/blobs/directory.ts', program),
   imports('services/datasets/planted.ts', '#services/archive/cut.ts', program),
+  imports('services/ducklake/planted.ts', '#services/blobs/directory.ts', 'ducklake imports'),
   imports('services/import/planted.ts', '#services/ingest/app.ts', program),
   imports('services/serve/planted-test.ts', '#tests/support/planted-faults.ts', 'Nothing imports tests'),
   imports('services/cli/planted-test.ts', '#tests/support/planted-faults.ts', 'Nothing imports tests'),
@@ -72,6 +73,7 @@ export const boundaryInnocents: readonly PlantedFault[] = [
   passes('services/blobs/s3-good.ts', './blobs.ts', '@aws-sdk/client-s3', 'node:fs'),
   passes('services/lake/planted-good.ts', '@duckdb/node-api', '#services/blobs/blobs.ts', '#services/core/sort.ts'),
   passes('services/query/planted-good.ts', 'hono', '#services/datasets/build.ts', '#services/verify/compare.ts'),
+  passes('services/ducklake/planted-good.ts', 'kysely', '#services/store/store.ts', '#services/lake/catalog.ts'),
   passes('services/project/planted-good.ts', '#services/log/log.ts', '#services/store/store.ts', './batch.ts'),
   passes('services/serve/planted-good.ts', '#services/log/open.ts', '#services/query/app.ts', 'hono'),
 ]

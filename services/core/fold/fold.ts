@@ -3,6 +3,7 @@
  * the same again is a duplicate, other content is a conflict, and both are counted where a reader will look.
  */
 import type { EventType } from '#schemas/events.ts'
+import { foldAcked, foldLeased } from './consumer.ts'
 import type { Fact, Judged, Unread } from './fact.ts'
 import { foldImage, foldItem } from './item.ts'
 import { foldMetric, foldPolicy, foldRunFinished, foldRunStarted } from './run.ts'
@@ -27,6 +28,8 @@ const FOLDS: Readonly<Record<EventType, (state: FoldState, fact: Fact) => Outcom
   'trajectory.annotated': foldAnnotated,
   'quarantine.dropped': (state, fact) => settleQuarantined(state, fact, 'dropped'),
   'quarantine.retried': (state, fact) => settleQuarantined(state, fact, 'retried'),
+  'consumer.leased': foldLeased,
+  'consumer.acked': foldAcked,
 }
 
 function settleQuarantined(state: FoldState, fact: Fact, to: 'dropped' | 'retried'): Outcome {

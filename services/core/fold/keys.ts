@@ -1,4 +1,5 @@
 /** Which rows a fact will ask for, so that they can be loaded before it is folded. */
+import { consumerGroupKey, groupsOf } from './consumer.ts'
 import type { Judged } from './fact.ts'
 import { type KeyedName, rowKey } from './state.ts'
 
@@ -34,6 +35,13 @@ export function keysOf(judged: Judged): readonly (readonly [KeyedName, string])[
     case 'quarantine.dropped':
     case 'quarantine.retried':
       return [['quarantine', text(data['quarantine_id'])]]
+    case 'consumer.leased': {
+      const consumer = text(data['consumer'])
+      const groups = groupsOf(data).map((group) => ['consumer_groups', consumerGroupKey(consumer, group)] as const)
+      return [['consumers', consumer], ...groups]
+    }
+    case 'consumer.acked':
+      return [['consumers', text(data['consumer'])]]
     case 'trajectory.started':
     case 'step.recorded':
       return [['trajectories', text(data['trajectory_id'])]]

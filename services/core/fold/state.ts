@@ -49,6 +49,8 @@ const KEYED: readonly KeyedName[] = [
   'annotations',
   'metrics',
   'quarantine',
+  'consumers',
+  'consumer_groups',
 ]
 
 /** The rows of one partition that are in memory, and what changed since the last commit. */

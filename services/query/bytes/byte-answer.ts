@@ -1,5 +1,6 @@
 /** Immutable bytes over HTTP: HEAD, validators and single ranges, as every reader of Parquet and images expects. */
 import type { Blobs } from '#services/blobs/blobs.ts'
+import { jsonText } from '#services/json-text.ts'
 import { Problem, problemBody } from '#services/problem.ts'
 import { askedBytes, namesBytes } from './byte-range.ts'
 
@@ -21,7 +22,7 @@ export function pastEnd(bytes: number, headers: Readonly<Record<string, string>>
     hint: 'ask for a range that begins below that',
   })
   const more = { 'Content-Type': 'application/problem+json', 'Content-Range': `bytes */${bytes}` }
-  return new Response(JSON.stringify(problemBody(problem)), {
+  return new Response(jsonText(problemBody(problem)), {
     status: problem.status,
     headers: { ...headers, ...more },
   })

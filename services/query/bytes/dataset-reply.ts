@@ -4,6 +4,7 @@ import type { Manifest } from '#services/datasets/manifest.ts'
 import { FORMATS } from '#services/datasets/recipes.ts'
 import { formatPosition, parseOffsets } from '#services/position.ts'
 import { byteAnswer } from './byte-answer.ts'
+import { emptyNotice } from './dataset-notice.ts'
 
 export interface DatasetReply {
   readonly blobs: Blobs
@@ -26,11 +27,13 @@ export async function datasetReply({
   manifestUrl,
 }: DatasetReply): Promise<Response> {
   const { object, bytes, sha256, format } = manifest
+  const notice = emptyNotice(manifest.counts, manifest.filter, manifest.snapshot)
   const headers = {
     'Stepstore-Rows': String(manifest.rows),
     'Stepstore-Manifest': manifestUrl,
     'Stepstore-Snapshot': String(manifest.snapshot),
     'Stepstore-Position': formatPosition(manifest.log_id, parseOffsets(manifest.offsets)),
+    ...(notice === undefined ? {} : { 'Stepstore-Notice': notice }),
   }
   const unpinned = { 'Cache-Control': 'private, no-cache', 'Content-Location': pinnedUrl }
   return byteAnswer(request, {

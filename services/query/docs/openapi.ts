@@ -3,7 +3,11 @@ import type { TSchema } from 'typebox'
 import * as datasets from '#schemas/datasets.ts'
 import { eventDataSchemas } from '#schemas/event-schemas.ts'
 import * as answers from '#schemas/http.ts'
+import * as analytics from '#schemas/http-analytics.ts'
 import * as operations from '#schemas/http-operations.ts'
+import * as sql from '#schemas/http-sql.ts'
+import * as diagnostics from '#schemas/http-diagnostics.ts'
+import * as curriculum from '#schemas/http-curriculum.ts'
 import { Message } from '#schemas/messages.ts'
 import { PROBLEMS, type ProblemCode } from '#schemas/problems.ts'
 import { openApiParameters } from '#services/query/parameters.ts'
@@ -25,7 +29,16 @@ function isSchema(value: unknown): value is TSchema {
 
 /** The schemas that have a name of their own, by identity. */
 const NAMED = new Map<unknown, string>(
-  Object.entries({ ...answers, ...operations, ...datasets, Message })
+  Object.entries({
+    ...answers,
+    ...analytics,
+    ...operations,
+    ...sql,
+    ...diagnostics,
+    ...curriculum,
+    ...datasets,
+    Message,
+  })
     .filter(([, value]) => isSchema(value))
     .map(([name, value]) => [value, name]),
 )

@@ -1,25 +1,24 @@
 /** /v1/datasets: training sets by URL, their pins, builds and manifests. */
-import {
-  DatasetBuild,
-  DatasetCatalogue,
-  DatasetExplained,
-  DatasetManifest,
-  DatasetPin,
-  DatasetPinning,
-} from '#schemas/datasets.ts'
+import { DatasetCatalogue, DatasetExplained, DatasetPin, DatasetPinning } from '#schemas/datasets.ts'
+import { DatasetShards } from '#schemas/http-recipes.ts'
 import type { Build } from '#services/datasets/builds.ts'
 import type { Datasets, Pinned } from '#services/datasets/datasets.ts'
 import { COMPARISONS, FILTER_NAMES, FILTERS, REASON_NAMES, REASONS } from '#services/datasets/filters.ts'
-import type { Manifest } from '#services/datasets/manifest.ts'
-import { FORMAT_NAMES, FORMATS, KEY_COLUMNS, RECIPE_NAMES, RECIPES, SHAPES } from '#services/datasets/recipes.ts'
-import { canonicalQuery, datasetPath, type PinnedRequest } from '#services/datasets/request.ts'
+import { FORMAT_NAMES, FORMATS, RECIPE_NAMES, RECIPES, SHAPES } from '#services/datasets/recipes.ts'
+import { canonicalQuery, DEFAULT_SHAPE, type PinnedRequest } from '#services/datasets/request.ts'
 import { parseOffsets } from '#services/position.ts'
-import { Problem, problemBody } from '#services/problem.ts'
-import { DATASET_PARAMETERS, datasetRequest } from '#services/query/dataset-parameters.ts'
+import { Problem } from '#services/problem.ts'
+import { pinnedOf, urls, type DatasetCall } from '#services/query/dataset-call.ts'
+import { DATASET_PARAMETERS, SHARDS_MAX } from '#services/query/dataset-parameters.ts'
+import { emptyNotice } from '#services/query/bytes/dataset-notice.ts'
 import { datasetReply } from '#services/query/bytes/dataset-reply.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
-import { jsonAnswer, wanted } from '#services/query/reading.ts'
+import { jsonAnswer } from '#services/query/reading.ts'
+import { integer, required } from '#services/query/parameters.ts'
 import { route, type Call, type Route } from '#services/query/route.ts'
+import { buildRoutes } from './build-routes.ts'
+import { policyRoutes } from './policy-routes.ts'
+import { recipeRoutes } from './recipe-routes.ts'
 
 export interface DatasetRoutesOptions {
   /** How long a request may wait for its build; DuckDB and others give up when the first byte takes 30 s. */
@@ -28,49 +27,21 @@ export interface DatasetRoutesOptions {
   readonly pinWaitMs?: number
 }
 
-type DatasetCall = Call<typeof DATASET_PARAMETERS>
-
 const tag = 'Datasets'
 const pathParameters = {
-  name: 'The recipe with the format as its extension, such as `sft.parquet`; or the recipe alone, with `format=`.',
+  name: 'The recipe with the format as its extension, such as `sft.parquet`; or the recipe alone, with `format=`; or `@name.parquet`, `@name:3.parquet` for one that was saved (POST /v1/recipes).',
 }
-const buildParameter = { build: 'The id of the build.' }
 const PARQUET_OR_LINES = FORMAT_NAMES.map((name) => FORMATS[name].mediaType)
-
-const urls = {
-  dataset: (deps: QueryDeps, { request, snapshotId }: PinnedRequest) =>
-    `${deps.publicUrl}${datasetPath(request, snapshotId)}`,
-  pin: (deps: QueryDeps, { request, snapshotId }: PinnedRequest) =>
-    `${deps.publicUrl}/v1/datasets/${request.recipe}.${request.format}/pin?${canonicalQuery(request, snapshotId)}`,
-  build: (deps: QueryDeps, id: string) => `${deps.publicUrl}/v1/datasets/builds/${id}`,
-  manifest: (deps: QueryDeps, id: string) => `${deps.publicUrl}/v1/datasets/manifests/${id}`,
-  ofManifest: (deps: QueryDeps, { recipe, format, filter, snapshot }: Manifest) =>
-    `${deps.publicUrl}/v1/datasets/${recipe}.${format}?${[...filter.split('&'), `snapshot=${snapshot}`]
-      .filter((part) => part !== '')
-      .sort()
-      .join('&')}`,
-}
-
-async function pinnedOf(datasets: Datasets, call: DatasetCall): Promise<Pinned> {
-  const request = datasetRequest(call.path('name'), call.query)
-  const range = call.request.headers.get('range')
-  return datasets.pin(request, {
-    snapshotId: call.query.snapshot,
-    after: await wanted(call),
-    waitMs: call.query.wait * 1000,
-    // A suffix is how a reader opens a file; any other range goes on reading one.
-    continues: range !== null && !/^bytes=\s*-/i.test(range),
-    signal: call.request.signal,
-  })
-}
 
 async function answerDataset(datasets: Datasets, call: DatasetCall, buildWaitMs: number): Promise<Response> {
   const { deps } = call
   const started = deps.clock()
-  const pinned = await pinnedOf(datasets, call)
+  const { pinned, isFixed } = await pinnedOf(datasets, call)
   if (call.query.explain !== undefined) {
     const counts = await datasets.counts(pinned, call.request.signal)
-    return jsonAnswer(deps, { snapshot: pinned.snapshotId, url: urls.dataset(deps, pinned), counts }, offsetsOf(pinned))
+    const notice = emptyNotice(counts, canonicalQuery(pinned.request), pinned.snapshotId)
+    const body = { snapshot: pinned.snapshotId, url: urls.dataset(deps, pinned), counts }
+    return jsonAnswer(deps, notice === undefined ? body : { ...body, notice }, offsetsOf(pinned))
   }
   const result = await datasets.ready(pinned, Math.max(0, buildWaitMs - (deps.clock() - started)), call.request.signal)
   if ('build' in result) throw building(deps, pinned, result.build)
@@ -79,7 +50,7 @@ async function answerDataset(datasets: Datasets, call: DatasetCall, buildWaitMs:
     blobs: deps.blobs,
     manifest,
     request: call.request,
-    pinned: call.query.snapshot !== undefined,
+    pinned: isFixed && call.query.snapshot !== undefined,
     pinnedUrl: urls.dataset(deps, pinned),
     manifestUrl: urls.manifest(deps, manifest.build),
   })
@@ -99,7 +70,7 @@ function offsetsOf({ manifest, snapshot }: Pinned) {
 
 async function answerPin(datasets: Datasets, call: DatasetCall, pinWaitMs: number): Promise<Response> {
   const { deps } = call
-  const pinned = await pinnedOf(datasets, call)
+  const { pinned } = await pinnedOf(datasets, call, true)
   const result = await datasets.ready(pinned, pinWaitMs, call.request.signal)
   if ('build' in result) {
     const body = { build: urls.build(deps, result.build.id), snapshot: pinned.snapshotId, pin: urls.pin(deps, pinned) }
@@ -107,65 +78,33 @@ async function answerPin(datasets: Datasets, call: DatasetCall, pinWaitMs: numbe
     answer.headers.set('Retry-After', '1')
     return answer
   }
-  const { rows, bytes, sha256, snapshot, build } = result.manifest
-  return jsonAnswer(
-    deps,
-    { url: urls.dataset(deps, pinned), rows, bytes, sha256, snapshot, manifest: urls.manifest(deps, build) },
-    offsetsOf(pinned),
-  )
+  const { rows, bytes, sha256, snapshot, build, counts, filter } = result.manifest
+  const notice = emptyNotice(counts, filter, snapshot)
+  const body = { url: urls.dataset(deps, pinned), rows, bytes, sha256, snapshot, manifest: urls.manifest(deps, build) }
+  return jsonAnswer(deps, notice === undefined ? body : { ...body, notice }, offsetsOf(pinned))
 }
 
-function noBuild(id: string): Problem {
-  return new Problem('not_found', `there is no build ${JSON.stringify(id.slice(0, 80))}`, {
-    hint: 'ask for the dataset or its pin to start one',
-  })
+const SHARD_PARAMETERS = {
+  ...DATASET_PARAMETERS,
+  n: required(integer('How many shards.', { minimum: 1, maximum: SHARDS_MAX })),
 }
 
-const BUILD_ID = /^[0-9a-f]{64}$/
-
-async function manifestOf(datasets: Datasets, id: string): Promise<Manifest | undefined> {
-  return BUILD_ID.test(id) ? datasets.manifest(id) : undefined
-}
-
-async function answerBuild(datasets: Datasets, call: Call<Record<string, never>>): Promise<Response> {
-  const { deps } = call
-  const id = call.path('build')
-  const manifest = await manifestOf(datasets, id)
-  if (manifest !== undefined) {
-    const body = {
-      build: id,
-      state: 'done',
-      progress: 1,
-      url: urls.ofManifest(deps, manifest),
-      manifest: urls.manifest(deps, id),
-    }
-    return jsonAnswer(deps, body, parseOffsets(manifest.offsets))
-  }
-  const build = datasets.status(id)
-  if (build === undefined) throw noBuild(id)
-  const { state, progress, problem } = build
-  return jsonAnswer(
-    deps,
-    { build: id, state, progress, ...(problem === undefined ? {} : { problem: problemBody(problem) }) },
-    new Map(),
-  )
-}
-
-async function answerCancel(datasets: Datasets, call: Call<Record<string, never>>): Promise<Response> {
-  const id = call.path('build')
-  if (datasets.cancel(id)) return jsonAnswer(call.deps, { build: id, state: 'cancelled', progress: 0 }, new Map(), 202)
-  if ((await manifestOf(datasets, id)) === undefined) throw noBuild(id)
-  throw new Problem('conflict', 'the build is done, and its bytes are fixed', { hint: 'nothing needs to be cancelled' })
-}
-
-async function answerManifest(datasets: Datasets, call: Call<Record<string, never>>): Promise<Response> {
-  const { deps } = call
-  const manifest = await manifestOf(datasets, call.path('build'))
-  if (manifest === undefined)
-    throw new Problem('not_found', 'there is no such manifest', {
-      hint: 'a dataset names its manifest in Stepstore-Manifest',
+async function answerShards(datasets: Datasets, call: Call<typeof SHARD_PARAMETERS>): Promise<Response> {
+  const { deps, query } = call
+  if (query.shard !== undefined || query.explain !== undefined)
+    throw new Problem('invalid_parameter', 'the list of shards takes n, and neither shard nor explain', {
+      hint: 'leave shard and explain out',
+      details: { parameter: query.shard === undefined ? 'explain' : 'shard' },
     })
-  return jsonAnswer(deps, { ...manifest, url: urls.ofManifest(deps, manifest) }, parseOffsets(manifest.offsets))
+  const { pinned } = await pinnedOf(datasets, call, true)
+  const { request, snapshotId } = pinned
+  const shards = Array.from({ length: query.n }, (_, index) =>
+    urls.dataset(deps, {
+      request: { ...request, shaping: { ...request.shaping, shard: { index, of: query.n } } },
+      snapshotId,
+    }),
+  )
+  return jsonAnswer(deps, { snapshot: snapshotId, n: query.n, urls: shards }, offsetsOf(pinned))
 }
 
 /** What can be asked for. */
@@ -174,7 +113,12 @@ function catalogue(): Record<string, unknown> {
     recipes: RECIPE_NAMES.map((name) => ({
       name,
       description: RECIPES[name].description,
-      columns: { ...KEY_COLUMNS, ...RECIPES[name].columns },
+      shapes: RECIPES[name].shapes,
+      columns: RECIPES[name].columns({ shape: DEFAULT_SHAPE, options: {}, advantage: undefined, include: [] }),
+      reasons: Object.entries(RECIPES[name].reasons).map(([reason, meaning]) => ({
+        name: reason,
+        description: meaning,
+      })),
     })),
     formats: FORMAT_NAMES.map((name) => ({
       name,
@@ -189,43 +133,6 @@ function catalogue(): Record<string, unknown> {
     }),
     reasons: REASON_NAMES.map((name) => ({ name, description: REASONS[name] })),
   }
-}
-
-/** The routes of builds and their manifests. */
-function buildRoutes(datasets: Datasets): readonly Route[] {
-  return [
-    route({
-      path: '/v1/datasets/builds/{build}',
-      tag,
-      summary: 'Look at a build',
-      pathParameters: buildParameter,
-      parameters: {},
-      problems: ['not_found'],
-      answers: [{ status: 200, description: 'The build.', schema: DatasetBuild }],
-      handle: (call) => answerBuild(datasets, call),
-    }),
-    route({
-      method: 'DELETE',
-      path: '/v1/datasets/builds/{build}',
-      tag,
-      summary: 'Cancel a build',
-      pathParameters: buildParameter,
-      parameters: {},
-      problems: ['not_found', 'conflict'],
-      answers: [{ status: 202, description: 'It is being cancelled.', schema: DatasetBuild }],
-      handle: (call) => answerCancel(datasets, call),
-    }),
-    route({
-      path: '/v1/datasets/manifests/{build}',
-      tag,
-      summary: 'Read the manifest of a dataset',
-      pathParameters: buildParameter,
-      parameters: {},
-      problems: ['not_found'],
-      answers: [{ status: 200, description: 'The manifest.', schema: DatasetManifest }],
-      handle: (call) => answerManifest(datasets, call),
-    }),
-  ]
 }
 
 /** The routes of datasets. */
@@ -245,6 +152,20 @@ export function datasetRoutes(
       handle: async ({ deps }) => jsonAnswer(deps, catalogue(), deps.archive.newest?.cut ?? new Map()),
     }),
     ...buildRoutes(datasets),
+    ...recipeRoutes(datasets),
+    ...policyRoutes(datasets),
+    route({
+      path: '/v1/datasets/{name}/shards',
+      tag,
+      summary: 'List the URLs of the shards of a dataset',
+      detail:
+        "All of one snapshot, so that the list is as stable as its URLs: `load_dataset('parquet', data_files=urls)`, `ray.data.read_parquet(urls)`. A shard is built when it is first read.",
+      pathParameters,
+      parameters: SHARD_PARAMETERS,
+      problems: ['not_found', 'snapshot_expired', 'behind'],
+      answers: [{ status: 200, description: 'The URLs.', schema: DatasetShards }],
+      handle: (call) => answerShards(datasets, call),
+    }),
     route({
       path: '/v1/datasets/{name}/pin',
       tag,
@@ -264,7 +185,7 @@ export function datasetRoutes(
       tag,
       summary: 'Read a dataset',
       detail:
-        'The URL is the filter. With `snapshot=` it gives the same bytes for ever; without, `Content-Location` names the URL that does. GET and HEAD, single and suffix ranges, strong ETag; several ranges at once give the whole.',
+        'The URL is the filter. With `snapshot=` it gives the same bytes for ever; without, `Content-Location` names the URL that does. GET and HEAD, single and suffix ranges, strong ETag; several ranges at once give the whole. Where it has no rows, `Stepstore-Notice` says why.',
       pathParameters,
       parameters: DATASET_PARAMETERS,
       problems: ['not_found', 'snapshot_expired', 'range_not_satisfiable', 'behind', 'building', 'too_many'],

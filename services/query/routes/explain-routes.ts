@@ -1,27 +1,33 @@
 /** /v1/explain: everything about one id or one place in the log, for people who wonder what became of something. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import Type from 'typebox'
 import { json, list, object, text } from '#schemas/fields.ts'
 import { LAKE_TABLES } from '#schemas/lake.ts'
 import type { Database } from '#schemas/tables.ts'
 import type { EventType } from '#schemas/events.ts'
 import { naturalKey } from '#services/core/identity.ts'
-import { parseOffsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
 import { reading, jsonAnswer } from '#services/query/reading.ts'
+import { fact, inLake, runTold, trajectoryTold, type LakeFile, type ToldFact } from '#services/query/rows/explained.ts'
 import { bodies } from '#services/query/rows/records.ts'
+import { runRow, runs } from '#services/query/rows/run-rows.ts'
+import { wholeRows } from '#services/query/rows/trajectory-rows.ts'
 import { READ_PARAMETERS, route, type Route } from '#services/query/route.ts'
 
 /** Raw bytes are shown up to here. */
 const RAW_CHARACTERS_MAX = 2_000
+/** Of a record's bytes a line of its explanation has this much. */
+const CONTENT_CHARACTERS_MAX = 300
 
 /** One thing that an id names. */
 interface Thing {
   readonly kind: string
   readonly says: string
+  /** What one wants to know of it, most wanted first. */
+  readonly facts: readonly ToldFact[]
   readonly row: unknown
-  readonly files: readonly { readonly table: string; readonly path: string; readonly snapshot: number }[]
+  readonly files: readonly LakeFile[]
   readonly urls: readonly string[]
 }
 
@@ -33,6 +39,10 @@ const Explained = object(
         {
           kind: text('record, trajectory, run, group, item, image or quarantine.'),
           says: text('What it is, in a sentence.'),
+          facts: list(
+            object({ name: text('What is told.'), says: text('What it is.') }, 'A fact.'),
+            'What became of it, in words.',
+          ),
           row: json('What the store holds of it.'),
           files: list(
             object(
@@ -81,35 +91,6 @@ type Find = (db: Kysely<Database>, id: string, deps: QueryDeps) => Promise<Thing
 
 const url = (deps: QueryDeps, path: string, id: string): string => `${deps.publicUrl}${path}/${encodeURIComponent(id)}`
 
-/** The files of the newest published snapshot that hold the record at a place. */
-async function filesOf(
-  db: Kysely<Database>,
-  place: { partition: number; offset: number },
-  tables: readonly string[],
-): Promise<Thing['files']> {
-  const newest = await db
-    .selectFrom('snapshots')
-    .select(['snapshot_id', 'cut'])
-    .where('published', '=', true)
-    .orderBy('snapshot_id', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  const snapshot = Number(newest?.snapshot_id ?? 0)
-  if (newest === undefined || (parseOffsets(newest.cut).get(place.partition) ?? 0) <= place.offset) return []
-  const files = await db
-    .selectFrom('data_files')
-    .select(['table_name', 'path', 'from_offsets', 'to_offsets'])
-    .where('table_name', 'in', tables)
-    .where('begin_snapshot', '<=', snapshot)
-    .where(sql<boolean>`(end_snapshot is null or end_snapshot > ${snapshot})`)
-    .orderBy('path')
-    .execute()
-  const holds = (file: { from_offsets: string; to_offsets: string }): boolean =>
-    (parseOffsets(file.from_offsets).get(place.partition) ?? 0) <= place.offset &&
-    place.offset < (parseOffsets(file.to_offsets).get(place.partition) ?? 0)
-  return files.filter(holds).map(({ table_name, path }) => ({ table: table_name, path, snapshot }))
-}
-
 /** Which lake table the rows of an event type go to, beside `events`. */
 const TABLE_OF: Partial<Record<EventType, string>> = {
   'step.recorded': 'steps',
@@ -125,6 +106,7 @@ const record: Find = async (db, id, deps) => {
   const place = { partition: Number(match[1]), offset: Number(match[2]) }
   const [found] = await bodies(deps, [place])
   if (found === undefined) return []
+  const at = `${place.partition}:${place.offset}`
   const { event, value, appended_at } = found
   const verdict = await db
     .selectFrom('verdicts')
@@ -147,9 +129,30 @@ const record: Find = async (db, id, deps) => {
           ? 'items'
           : 'images'
     : 'quarantine'
+  const lake = await inLake(db, place, [
+    'events',
+    ...(table === undefined || table in LAKE_TABLES === false ? [] : [table]),
+  ])
+  const content = Buffer.from(value).toString('utf8')
   return [
     {
       kind: 'record',
+      facts: [
+        fact('place in the log', `${at}, since ${appended_at}`),
+        fact(
+          'verdict',
+          verdict?.message === undefined || verdict.message === null ? word : `${word}: ${verdict.message}`,
+        ),
+        ...(typeof verdict?.first_offset === 'number'
+          ? [fact('the first of its key', `${place.partition}:${verdict.first_offset}`)]
+          : []),
+        ...(event.readable ? [] : [fact('what to do', event.hint)]),
+        fact('lake', lake.says),
+        fact(
+          'content',
+          content.length > CONTENT_CHARACTERS_MAX ? `${content.slice(0, CONTENT_CHARACTERS_MAX)}…` : content,
+        ),
+      ],
       says: event.readable ? `${event.type}, ${word}` : `no event (${event.code}: ${event.message}), ${word}`,
       row: {
         ...place,
@@ -161,41 +164,50 @@ const record: Find = async (db, id, deps) => {
         data: event.readable ? event.data : null,
         raw: event.readable ? null : Buffer.from(value).toString('utf8').slice(0, RAW_CHARACTERS_MAX),
       },
-      files: await filesOf(db, place, [
-        'events',
-        ...(table === undefined || table in LAKE_TABLES === false ? [] : [table]),
-      ]),
+      files: lake.files,
       urls: about === undefined ? [] : [url(deps, `/v1/${kind}`, about)],
     },
   ]
 }
 
 const trajectory: Find = async (db, id, deps) => {
+  const scored = await wholeRows(db, undefined).where('t.trajectory_id', '=', id).executeTakeFirst()
   const row = await db.selectFrom('trajectories').selectAll().where('trajectory_id', '=', id).executeTakeFirst()
-  if (row === undefined) return []
+  if (row === undefined || scored === undefined) return []
   const finished = row.finished_offset === null ? 'unfinished' : `${row.status ?? ''} (${row.end_reason ?? ''})`
   const place = { partition: row.partition, offset: Number(row.finished_offset ?? row.first_offset) }
+  const lake = await inLake(db, place, ['trajectories', 'steps', 'tool_calls', 'scores'])
+  const conflicts = `${deps.publicUrl}/v1/gaps?kind=conflict&run=${encodeURIComponent(row.run_id ?? '')}`
   return [
     {
       kind: 'trajectory',
+      facts: await trajectoryTold(db, scored, lake),
       row,
-      says: `a rollout of ${row.item_id ?? 'an unknown item'} in run ${row.run_id ?? 'unknown'}, ${finished}, ${row.n_steps_seen} steps, ${row.n_conflicts} conflicts`,
-      files: await filesOf(db, place, ['trajectories', 'steps', 'tool_calls', 'scores']),
-      urls: [url(deps, '/v1/trajectories', id), `${url(deps, '/v1/trajectories', id)}/steps`],
+      says: `a rollout of ${row.item_id ?? 'an unknown item'} in run ${row.run_id ?? 'unknown'}, ${finished}`,
+      files: lake.files,
+      urls: [url(deps, '/v1/trajectories', id), ...(row.n_conflicts > 0 && row.run_id !== null ? [conflicts] : [])],
     },
   ]
 }
 
 const run: Find = async (db, id, deps) => {
-  const row = await db.selectFrom('runs').selectAll().where('run_id', '=', id).executeTakeFirst()
-  if (row === undefined) return []
+  const found = await runs(db).where('n.run_id', '=', id).executeTakeFirst()
+  if (found === undefined) return []
+  const row = runRow(found, deps.publicUrl)
+  const lake =
+    found.partition === null
+      ? { says: 'nothing of its own: no event of the run itself has come', files: [] }
+      : await inLake(db, { partition: found.partition, offset: found.started_offset ?? found.finished_offset ?? 0 }, [
+          'runs',
+        ])
   const runParameter = `run=${encodeURIComponent(id)}`
   return [
     {
       kind: 'run',
+      facts: runTold(row, lake),
       row,
-      says: `a run of kind ${row.kind ?? 'unknown'}, ${row.finished_offset === null ? 'not finished' : (row.status ?? 'finished')}`,
-      files: await filesOf(db, { partition: row.partition, offset: Number(row.first_offset) }, ['runs']),
+      says: `a run of kind ${found.kind ?? 'unknown'}, ${found.finished_offset === null ? 'not finished' : (found.status ?? 'finished')}`,
+      files: lake.files,
       urls: [
         url(deps, '/v1/runs', id),
         `${deps.publicUrl}/v1/trajectories?${runParameter}`,
@@ -219,6 +231,10 @@ const group: Find = async (db, id, deps) => {
         {
           kind: 'group',
           says: `a group of ${members.length} rollouts`,
+          facts: [
+            fact('run', [...new Set(members.map((member) => member.run_id ?? 'not known'))].join(', ')),
+            fact('finished', `${members.filter((member) => member.status !== null).length} of ${members.length}`),
+          ],
           row: { group_id: id, members },
           files: [],
           urls: [url(deps, '/v1/groups', id)],
@@ -229,12 +245,19 @@ const group: Find = async (db, id, deps) => {
 const item: Find = async (db, id, deps) => {
   const row = await db.selectFrom('items').selectAll().where('item_id', '=', id).executeTakeFirst()
   if (row === undefined) return []
+  const place = { partition: row.partition, offset: Number(row.offset) }
+  const lake = await inLake(db, place, ['items'])
   return [
     {
       kind: 'item',
+      facts: [
+        fact('data set', `${row.dataset}, split ${row.split}, family ${row.family}`),
+        fact('place in the log', `${place.partition}:${place.offset}`),
+        fact('lake', lake.says),
+      ],
       says: `a question of ${row.dataset}`,
       row,
-      files: await filesOf(db, { partition: row.partition, offset: Number(row.offset) }, ['items']),
+      files: lake.files,
       urls: [url(deps, '/v1/items', id)],
     },
   ]
@@ -247,6 +270,7 @@ const image: Find = async (db, id, deps) => {
     : [
         {
           kind: 'image',
+          facts: [fact('bytes', row.bytes), fact('held', row.stored ? 'yes' : 'no: its bytes have not come')],
           says: `an image of ${row.media_type}, ${row.stored ? 'held' : 'not sent yet'}`,
           row,
           files: [],
@@ -262,6 +286,12 @@ const quarantined: Find = async (db, id, deps) => {
     : [
         {
           kind: 'quarantine',
+          facts: [
+            fact('state', row.state),
+            fact('what was wrong', row.message),
+            fact('what to do', row.hint),
+            fact('place in the log', `${row.partition}:${row.offset}, seen ${row.n_seen} times`),
+          ],
           says: `an unreadable record (${row.code}: ${row.message}), ${row.state}`,
           row,
           files: [],

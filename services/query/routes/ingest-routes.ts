@@ -11,7 +11,7 @@ const Quarantined = object(
   {
     index: integer('Its place in the request.'),
     code: text('A code for the reason.'),
-    message: text('What is wrong.'),
+    message: text('What is wrong; of a body of lines with the line, from 1.'),
     pointer: text('Where, as a JSON pointer.'),
   },
   'An event that could not be read; it is kept raw.',

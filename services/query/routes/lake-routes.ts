@@ -1,43 +1,27 @@
 /** /v1/snapshots and /v1/lake: the states of the lake and their Parquet files, for readers that need no server. */
-import { type Kysely, sql } from 'kysely'
-import type { Database, Row } from '#schemas/tables.ts'
+import { sql } from 'kysely'
 import { Files, SnapshotRow } from '#schemas/http-operations.ts'
 import { listOf } from '#schemas/http.ts'
 import { LAKE_TABLE_NAMES } from '#schemas/lake.ts'
 import { nearest } from '#services/core/nearest.ts'
-import { type Offsets, formatPosition, parseOffsets } from '#services/position.ts'
+import { formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import { byteAnswer } from '#services/query/bytes/byte-answer.ts'
 import { LIST_PARAMETERS, page, parseCursor } from '#services/query/cursor.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
 import { integer } from '#services/query/parameters.ts'
-import { type Reading, behind, jsonAnswer, wanted } from '#services/query/reading.ts'
+import { jsonAnswer, wanted } from '#services/query/reading.ts'
 import { type Route, route } from '#services/query/route.ts'
+import {
+  checkIncludes,
+  cutOf,
+  newestSnapshot,
+  publishedSnapshots,
+  reachSnapshot,
+  snapshotOf,
+} from '#services/query/snapshots.ts'
 
 const tag = 'Lake'
-
-/** Waits until a snapshot includes what the read asks for. Throws `behind`. */
-async function reachSnapshot(call: Reading): Promise<void> {
-  const want = await wanted(call)
-  if (want.size === 0) return
-  const found = await call.deps.archive.reach(want, call.query.wait * 1000, call.request.signal)
-  if (found === undefined) throw behind('no snapshot of the lake includes the position yet')
-}
-
-const publishedSnapshots = (db: Kysely<Database>) =>
-  db.selectFrom('snapshots').selectAll().where('published', '=', true)
-
-/** The snapshot of this id, or the newest. Throws `not_found`. */
-async function findSnapshot(db: Kysely<Database>, id: number | undefined): Promise<Row<'snapshots'>> {
-  const query = publishedSnapshots(db).orderBy('snapshot_id', 'desc').limit(1)
-  const found = await (id === undefined ? query : query.where('snapshot_id', '=', id)).executeTakeFirst()
-  if (found !== undefined) return found
-  throw new Problem('not_found', id === undefined ? 'the lake has no snapshot yet' : `there is no snapshot ${id}`, {
-    hint: 'list them: /v1/snapshots; after=latest waits for one that has everything',
-  })
-}
-
-const cutOf = (snapshot: Row<'snapshots'>): Offsets => parseOffsets(snapshot.cut)
 
 const snapshots = route({
   path: '/v1/snapshots',
@@ -92,16 +76,18 @@ const files = route({
   pathParameters,
   parameters: { ...LIST_PARAMETERS, snapshot: integer('The snapshot; without it, the newest.', { minimum: 1 }) },
   answers: [{ status: 200, description: 'A page of files.', schema: Files }],
-  problems: ['not_found'],
+  problems: ['not_found', 'snapshot_expired', 'behind'],
   handle: async (call) => {
     const { deps, query } = call
     const table = knownTable(call.path('table'))
     const key = parseCursor(`files ${table}`, 2, query.cursor)
     if (key === undefined && query.snapshot === undefined) await reachSnapshot(call)
+    const want = key === undefined && query.snapshot !== undefined ? await wanted(call) : new Map<number, number>()
     // Pages of one list are of one snapshot, which the cursor names.
     const wantedSnapshot = query.snapshot ?? (key === undefined ? undefined : Number(key[0]))
     const { snapshot, rows } = await deps.store.transaction(async ({ db }) => {
-      const at = await findSnapshot(db, wantedSnapshot)
+      const at = await (wantedSnapshot === undefined ? newestSnapshot(db) : snapshotOf(db, wantedSnapshot))
+      checkIncludes(at, want)
       const id = at.snapshot_id
       const found = await db
         .selectFrom('data_files')

@@ -1,12 +1,18 @@
 /** Positions, health and readiness: what the API says about itself. */
+import { sql } from 'kysely'
 import { Health, PositionAnswer, Readiness } from '#schemas/http-operations.ts'
 import { type Offsets, formatOffsets, formatPosition } from '#services/position.ts'
 import { PROBLEMS } from '#schemas/problems.ts'
+import { jsonText } from '#services/json-text.ts'
+import { asProblem } from '#services/problem.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
 import { jsonAnswer, reading } from '#services/query/reading.ts'
 import { READ_PARAMETERS, type Route, route } from '#services/query/route.ts'
 
 const tag = 'Operations'
+const JSON_HEADERS = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }
+/** PGlite computes on the thread that reads, and a heavy read may keep it for a second or two: that is no hang. */
+const ANSWER_MS_MAX = 4_000
 /** Reads count as behind when this many records wait to be folded: about a second of full load. */
 const LAG_MAX = 20_000
 
@@ -43,7 +49,7 @@ const health = route({
   summary: 'Whether the process answers',
   parameters: {},
   answers: [{ status: 200, description: 'It does.', schema: Health }],
-  handle: async () => Response.json({ status: 'ok' }, { headers: { 'Cache-Control': 'no-store' } }),
+  handle: async () => new Response(jsonText({ status: 'ok' }), { headers: JSON_HEADERS }),
 })
 
 interface Reason {
@@ -53,10 +59,21 @@ interface Reason {
   readonly of?: number
 }
 
-/** Why reads are of less use now than they will be, if so. */
-export async function notReady(deps: QueryDeps): Promise<Reason[]> {
+/** How far what is read is behind the log, in records. */
+interface Lag {
+  readonly folding: number
+  readonly archiving: number
+}
+
+const behindBy = (end: Offsets, have: Offsets): number =>
+  [...end].reduce((sum, [partition, offset]) => sum + Math.max(0, offset - (have.get(partition) ?? 0)), 0)
+
+/** Why reads are of less use now than they will be, if so; the lag where the log tells its end. */
+async function stateOf(deps: QueryDeps, answering: Answering): Promise<{ reasons: Reason[]; lag?: Lag }> {
   const { project, archive } = deps
   const reasons: Reason[] = []
+  const store = await answering('the store', () => sql`select 1`.execute(deps.store.db))
+  if (typeof store === 'string') reasons.push({ code: 'not_answering', detail: store })
   if (project.failing !== undefined)
     reasons.push({ code: 'failing', detail: `project cannot go on: ${project.failing}` })
   if (archive.failing !== undefined)
@@ -70,32 +87,66 @@ export async function notReady(deps: QueryDeps): Promise<Reason[]> {
       of: total,
     })
   }
-  const end = await logEnd(deps)
-  const waiting = [...end].reduce(
-    (sum, [partition, offset]) => sum + Math.max(0, offset - (project.offsets.get(partition) ?? 0)),
-    0,
-  )
-  if (waiting > LAG_MAX && project.rebuilding === undefined)
-    reasons.push({ code: 'lag', detail: `${waiting} records are not folded yet` })
-  return reasons
+  const end = await answering('the log', () => logEnd(deps))
+  if (typeof end === 'string') return { reasons: [...reasons, { code: 'not_answering', detail: end }] }
+  const lag = { folding: behindBy(end, project.offsets), archiving: behindBy(end, archive.newest?.cut ?? new Map()) }
+  if (lag.folding > LAG_MAX && project.rebuilding === undefined)
+    reasons.push({ code: 'lag', detail: `${lag.folding} records are not folded yet` })
+  return { reasons, lag }
 }
 
-const ready = route({
-  path: '/readyz',
-  tag,
-  summary: 'Whether reads are of use now',
-  detail: 'Not while the store is rebuilt from the log, or far behind it; the answer says how far it is.',
-  parameters: {},
-  answers: [
-    { status: 200, description: 'They are.', schema: Readiness },
-    { status: 503, description: 'They are not yet.', schema: Readiness },
-  ],
-  handle: async ({ deps }) => {
-    const reasons = await notReady(deps)
-    const isReady = reasons.length === 0
-    const headers = { 'Cache-Control': 'no-store', ...(isReady ? {} : { 'Retry-After': '1' }) }
-    return Response.json({ ready: isReady, reasons }, { status: isReady ? 200 : PROBLEMS.behind.status, headers })
-  },
-})
+type Answering = <Result>(name: string, ask: () => Promise<Result>) => Promise<Result | string>
 
-export const OPERATION_ROUTES: readonly Route[] = [position, health, ready]
+/**
+ * Asks something that may hang or fail: its answer, or a sentence that says that none came. One question to each is under way at
+ * a time, however often readiness is asked for.
+ */
+function askedInTime(msMax: number): Answering {
+  const underWay = new Map<string, Promise<unknown>>()
+  return async <Result>(name: string, ask: () => Promise<Result>): Promise<Result | string> => {
+    const asked = (underWay.get(name) as Promise<Result> | undefined) ?? ask().finally(() => underWay.delete(name))
+    underWay.set(name, asked)
+    const timer = Promise.withResolvers<string>()
+    const timeout = setTimeout(() => timer.resolve(`${name} has not answered for ${msMax / 1000} s`), msMax)
+    try {
+      return await Promise.race([asked, timer.promise])
+    } catch (error) {
+      return `${name} cannot be read: ${asProblem(error).message}`
+    } finally {
+      clearTimeout(timeout)
+    }
+  }
+}
+
+/** Readiness; a store or log that is silent for `answerMsMax` makes it false. */
+function readyRoute(answerMsMax: number): Route {
+  const answering = askedInTime(answerMsMax)
+  return route({
+    path: '/readyz',
+    tag,
+    summary: 'Whether reads are of use now',
+    detail:
+      'Not while the store is rebuilt from the log, or far behind it (the answer says how far it is), nor while store, log or the thread that reads do not answer.',
+    parameters: {},
+    answers: [
+      { status: 200, description: 'They are.', schema: Readiness },
+      { status: 503, description: 'They are not yet.', schema: Readiness },
+    ],
+    handle: async ({ deps }) => {
+      const { reasons, lag } = await stateOf(deps, answering)
+      const isReady = reasons.length === 0
+      const headers = { ...JSON_HEADERS, ...(isReady ? {} : { 'Retry-After': '1' }) }
+      return new Response(jsonText({ ready: isReady, reasons, ...(lag === undefined ? {} : { lag }) }), {
+        status: isReady ? 200 : PROBLEMS.behind.status,
+        headers,
+      })
+    },
+  })
+}
+
+/** The routes; each call makes its own, since readiness remembers what it waits for. */
+export const operationRoutes = (answerMsMax = ANSWER_MS_MAX): readonly Route[] => [
+  position,
+  health,
+  readyRoute(answerMsMax),
+]

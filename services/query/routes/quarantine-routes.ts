@@ -11,7 +11,7 @@ import { formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import { type KeyPart, LIST_PARAMETERS, page, parseCursor } from '#services/query/cursor.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
-import { word } from '#services/query/parameters.ts'
+import { text, word } from '#services/query/parameters.ts'
 import { type Reading, jsonAnswer, readJson, reading } from '#services/query/reading.ts'
 import { bodies } from '#services/query/rows/records.ts'
 import { READ_PARAMETERS, type Route, route } from '#services/query/route.ts'
@@ -29,7 +29,14 @@ const listRoute = route({
   tag,
   summary: 'List what could not be read',
   detail: 'Newest first; open ones unless `state` says otherwise.',
-  parameters: { ...LIST_PARAMETERS, state: word(STATES, 'open (the default), dropped, retried, or all.') },
+  parameters: {
+    ...LIST_PARAMETERS,
+    state: word(STATES, 'open (the default), dropped, retried, or all.'),
+    id_prefix: text('How the ids begin.', {
+      pattern: /^[0-9a-f]{1,64}$/,
+      meaning: 'the beginning of a SHA-256 in lowercase hex',
+    }),
+  },
   answers: [{ status: 200, description: 'A page of records.', schema: listOf(QuarantineRow) }],
   handle: async (call) => {
     const { query } = call
@@ -39,6 +46,11 @@ const listRoute = route({
       const rows = await db
         .selectFrom('quarantine')
         .selectAll()
+        .where(
+          query.id_prefix === undefined
+            ? sql<boolean>`true`
+            : sql<boolean>`starts_with(quarantine_id, ${query.id_prefix})`,
+        )
         .where(state === 'all' ? sql<boolean>`true` : sql<boolean>`state = ${state}::text`)
         .where(afterKey(key))
         .orderBy('seen_at', 'desc')

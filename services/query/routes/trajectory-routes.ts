@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { Step, TrajectoryRow, TrajectoryWhole, listOf } from '#schemas/http.ts'
 import { LIST_PARAMETERS, formatCursor, page, parseCursor } from '#services/query/cursor.ts'
 import { text } from '#services/query/parameters.ts'
-import { jsonAnswer, positionHeaders, reached, readJson, reading } from '#services/query/reading.ts'
+import { jsonAnswer, mustInclude, positionHeaders, reached, readJson, reading } from '#services/query/reading.ts'
 import { READ_PARAMETERS, type Route, route } from '#services/query/route.ts'
 import { TRAJECTORY_FILTERS, allOf, conditions } from '#services/query/rows/scored.ts'
 import { type ScoredRow, trajectoryRow, wholeRows } from '#services/query/rows/trajectory-rows.ts'
@@ -79,8 +79,9 @@ const wholeRoute = route({
   problems: ['not_found'],
   handle: async (call) => {
     const { deps, query } = call
-    await reached(call)
+    const want = await reached(call)
     const facts = await trajectoryFacts(deps.store.db, call.path('trajectory_id'), query.reward_version, deps)
+    mustInclude(facts.offsets, want)
     const pieces = trajectoryText(deps, facts)
     const headers = { 'Content-Type': 'application/json; charset=utf-8', ...positionHeaders(deps, facts.offsets) }
     if (facts.steps.length > STEPS_AT_ONCE_MAX) return new Response(streamOf(pieces), { headers })
@@ -136,7 +137,7 @@ const stepsRoute = route({
     const next =
       texts.length < result.places.length && last !== undefined ? formatCursor(list, [last.step_index]) : null
     const answer = jsonAnswer(deps, null, offsets)
-    return new Response(`{"rows":[${texts.join(',')}],"next":${JSON.stringify(next)}}`, { headers: answer.headers })
+    return new Response(`{"rows":[${texts.join(',')}],"next":${JSON.stringify(next)}}\n`, { headers: answer.headers })
   },
 })
 

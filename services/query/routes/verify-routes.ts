@@ -1,6 +1,7 @@
 /** POST /v1/verify: log, store and lake compared with each other. */
 import Type from 'typebox'
 import { flag, json, list, object, text } from '#schemas/fields.ts'
+import { jsonText } from '#services/json-text.ts'
 import { asProblem, Problem, problemBody } from '#services/problem.ts'
 import type { VerifyReport } from '#services/verify/report.ts'
 import { route, type Route } from '#services/query/route.ts'
@@ -60,7 +61,7 @@ function verifyRoute(): Route {
       const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }
       return quiet === undefined
         ? new Response(heartbeatUntil(work), { headers })
-        : new Response(JSON.stringify(quiet), { headers })
+        : new Response(jsonText(quiet), { headers })
     },
   })
 }
@@ -79,7 +80,7 @@ function heartbeatUntil(work: Promise<VerifyReport>): ReadableStream<Uint8Array>
       timer = setInterval(() => controller.enqueue(encoder.encode('\n')), HEARTBEAT_MS)
       const finish = (result: unknown): void => {
         clearInterval(timer)
-        controller.enqueue(encoder.encode(JSON.stringify(result)))
+        controller.enqueue(encoder.encode(jsonText(result)))
         controller.close()
       }
       work

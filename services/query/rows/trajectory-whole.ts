@@ -283,7 +283,7 @@ export async function* trajectoryText(deps: QueryDeps, facts: TrajectoryFacts): 
     yield* joined(stepMessages(body.event.data), comma)
     comma = ','
   }
-  yield ']}'
+  yield ']}\n'
 }
 
 /** A page of steps by index, with one more than asked where there is more. */

@@ -1,0 +1,145 @@
+/** Makes a dataset: finds the files that it needs, has DuckDB write it, hashes it and puts it into blobs. */
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Blobs } from '#services/blobs/blobs.ts'
+import type { CopyResult } from '#services/lake/jobs.ts'
+import type { Logger } from '#services/logger.ts'
+import { compile, isNeeded, TABLES_READ } from './compile.ts'
+import type { LakeFile, LakeFiles, LocalFile } from './files.ts'
+import { countsFrom, type Counts, type Manifest } from './manifest.ts'
+import { buildKey, canonicalQuery, type PinnedRequest } from './request.ts'
+import type { RunCopy } from './run-copy.ts'
+import { compiledProblem } from './sql-problem.ts'
+
+/** The state of the lake that a dataset is taken of. */
+export interface DatasetSnapshot {
+  readonly snapshot_id: number
+  readonly created_at: string
+  readonly log_id: string
+  /** The next offset of each partition, as 0:123,3:45. */
+  readonly cut: string
+}
+
+export interface MakeOptions {
+  readonly blobs: Blobs
+  readonly runCopy: RunCopy
+  /** The files of a table at a snapshot. */
+  readonly filesAt: (table: (typeof TABLES_READ)[number], snapshotId: number) => Promise<readonly LakeFile[]>
+  /** Where files are written before they are put into blobs; made where it is missing. */
+  readonly scratchDir: string
+  readonly logger: Logger
+  /** What comes before the path in URLs that are written into datasets. */
+  readonly publicUrl: string
+  /** The time, in milliseconds since 1970. */
+  readonly clock: () => number
+  /** Makes a file the bytes of a build; gives the manifest that counts. */
+  readonly record: (manifest: Manifest, file: string) => Promise<Manifest>
+}
+
+interface Planned {
+  readonly files: LakeFiles
+  readonly lakeFiles: readonly string[]
+}
+
+/** Counts what a dataset takes and leaves out, without writing anything. */
+export async function countDataset(
+  options: Omit<MakeOptions, 'record'>,
+  pinned: PinnedRequest,
+  signal: AbortSignal,
+): Promise<Counts> {
+  const { files } = await plan(options, pinned)
+  const { prepare, counts } = compile(pinned.request, files)
+  try {
+    return countsFrom((await options.runCopy({ prepare, counts }, { signal })).counts)
+  } catch (error) {
+    throw compiledProblem(error)
+  }
+}
+
+/** Finds the files that a request must read. */
+async function plan(
+  { blobs, filesAt }: Pick<MakeOptions, 'blobs' | 'filesAt'>,
+  { request, snapshotId }: PinnedRequest,
+): Promise<Planned> {
+  const files: { -readonly [Table in keyof LakeFiles]: LocalFile[] } = {}
+  const lakeFiles: string[] = []
+  for (const table of TABLES_READ) {
+    const local: LocalFile[] = []
+    for (const file of await filesAt(table, snapshotId)) {
+      if (isNeeded(request, table, file)) {
+        local.push({ ...file, localPath: await blobs.localPath(file.path) })
+        lakeFiles.push(file.path)
+      }
+    }
+    files[table] = local
+  }
+  return { files, lakeFiles }
+}
+
+export interface Making extends MakeOptions {
+  readonly pinned: PinnedRequest
+  readonly snapshot: DatasetSnapshot
+  readonly signal: AbortSignal
+  readonly onProgress: (share: number) => void
+}
+
+/** Writes the file, puts it into blobs under its hash, and says what it is. */
+export async function makeDataset(making: Making): Promise<Manifest> {
+  const { pinned, snapshot, clock, logger } = making
+  const started = clock()
+  const { request } = pinned
+  const planned = await plan(making, pinned)
+  const compiled = compile(request, planned.files)
+  await mkdir(making.scratchDir, { recursive: true })
+  const output = join(making.scratchDir, `${randomUUID()}.${request.format}`)
+  try {
+    making.signal.throwIfAborted()
+    const copied: CopyResult = await making.runCopy(
+      {
+        prepare: compiled.prepare,
+        counts: compiled.counts,
+        write: compiled.write(output, `${making.publicUrl}/v1/images/`),
+      },
+      { signal: making.signal, onProgress: making.onProgress },
+    )
+    const [sha256, { size: bytes }] = await Promise.all([fileHash(output), stat(output)])
+    const object = `datasets/objects/${sha256.slice(0, 2)}/${sha256}.${request.format}`
+    logger('info', 'dataset built', {
+      build: buildKey(pinned),
+      rows: copied.rows,
+      bytes,
+      duration_ms: clock() - started,
+    })
+    const manifest: Manifest = {
+      manifest_version: 1,
+      build: buildKey(pinned),
+      recipe: request.recipe,
+      format: request.format,
+      shape: request.shape,
+      filter: canonicalQuery(request),
+      snapshot: snapshot.snapshot_id,
+      snapshot_created_at: snapshot.created_at,
+      log_id: snapshot.log_id,
+      offsets: snapshot.cut,
+      counts: countsFrom(copied.counts, copied.notTaken),
+      rows: copied.rows,
+      bytes,
+      sha256,
+      object,
+      engine: copied.engine,
+      lineage: { lake_files: planned.lakeFiles },
+      created_at: new Date(clock()).toISOString(),
+    }
+    return await making.record(manifest, output)
+  } finally {
+    await rm(output, { force: true })
+  }
+}
+
+async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

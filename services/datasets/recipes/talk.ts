@@ -1,0 +1,83 @@
+/** Whole conversations, one for each kept trajectory: the prompt, then for each step what was done and what came back. */
+import { relation, type LakeFiles } from '#services/datasets/files.ts'
+import {
+  PROMPT_IMAGES,
+  PROMPT_LOSS_MASK,
+  PROMPT_MESSAGE_IMAGES,
+  PROMPT_MESSAGES,
+  PROMPT_TEXTS,
+  STEP_COLUMNS,
+  STEP_IMAGES,
+  STEP_LOSS_MASK,
+  STEP_MESSAGE_IMAGES,
+  STEP_MESSAGES,
+  STEP_TEXTS,
+} from '#services/datasets/messages.ts'
+
+/** A list of a conversation: its SQL over a step `s` and over a prompt `p`. */
+export interface TalkList {
+  readonly step: string
+  readonly prompt: string
+}
+
+export const TALK_LISTS = {
+  messages: { step: STEP_MESSAGES, prompt: PROMPT_MESSAGES },
+  loss_mask: { step: STEP_LOSS_MASK, prompt: PROMPT_LOSS_MASK },
+  images: { step: STEP_IMAGES, prompt: PROMPT_IMAGES },
+  message_images: { step: STEP_MESSAGE_IMAGES, prompt: PROMPT_MESSAGE_IMAGES },
+  texts: { step: STEP_TEXTS, prompt: PROMPT_TEXTS },
+} as const satisfies Record<string, TalkList>
+
+/** Prompts of all trajectories, the unfinished ones included: (trajectory_id, prompt, tools). */
+export function prompts(files: LakeFiles): string {
+  return `(SELECT trajectory_id, prompt, tools FROM ${relation('trajectories', files, ['trajectory_id', 'prompt', 'tools'])}
+    UNION ALL SELECT trajectory_id, prompt, tools FROM unfinished_starts)`
+}
+
+/** Which of `kept` are in a part; how many parts there are is estimated from the files, so the last takes what is beyond it. */
+export function partOf(index: number, parts: number): string {
+  return `part ${index === parts - 1 ? '>=' : '='} ${index}`
+}
+
+export interface Talk {
+  readonly files: LakeFiles
+  /** The lists that are wanted. */
+  readonly lists: Readonly<Record<string, TalkList>>
+  /** A query that gives the trajectories, with all columns that are wanted of them. */
+  readonly trajectories: string
+  /** Further aggregates over the steps `s` of a trajectory, by name. */
+  readonly ofSteps?: Readonly<Record<string, string>>
+  readonly stepColumns?: readonly string[]
+}
+
+/**
+ * Common table expressions that end in `talk`: the columns of `trajectories`, `tools`, and of each list `<name>` the
+ * parts `asked_<name>` (of the prompt) and `said_<name>` (of the steps).
+ */
+export function talkExpressions({ files, lists, trajectories, ofSteps = {}, stepColumns = [] }: Talk): string {
+  const names = Object.entries(lists)
+  const said = [
+    ...names.map(([name, { step }]) => `flatten(list(${step} ORDER BY s.step_index)) AS ${name}`),
+    ...Object.entries(ofSteps).map(([name, sql]) => `${sql} AS ${name}`),
+  ]
+  const asked = names.map(([name, { prompt }]) => `${prompt} AS ${name}`)
+  return `k AS (${trajectories}),
+    said AS (
+      SELECT s.trajectory_id, ${said.join(', ')}
+      FROM ${relation('steps', files, [...new Set([...STEP_COLUMNS, ...stepColumns])])} s JOIN k ON k.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id
+    ),
+    asked AS (
+      SELECT p.trajectory_id, ${asked.join(', ')}, p.tools
+      FROM ${prompts(files)} p JOIN k ON k.trajectory_id = p.trajectory_id
+    ),
+    talk AS (
+      SELECT k.*, asked.tools, ${[
+        ...names.flatMap(([name]) => [
+          `coalesce(asked.${name}, []) AS asked_${name}`,
+          `coalesce(said.${name}, []) AS said_${name}`,
+        ]),
+        ...Object.keys(ofSteps).map((name) => `said.${name}`),
+      ].join(', ')}
+      FROM k LEFT JOIN asked ON asked.trajectory_id = k.trajectory_id LEFT JOIN said ON said.trajectory_id = k.trajectory_id
+    )`
+}
