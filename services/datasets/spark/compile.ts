@@ -1,5 +1,4 @@
-/** A request as Spark SQL over the Delta tables: one query for the rows, one for the counts, and the tables that they name. */
-import type { LakeTableName } from '#schemas/lake.ts'
+/** A request as Spark SQL over the Delta tables: one query for the rows and one for the counts. Tables are views of their names. */
 import { KEY_COLUMNS } from '#services/datasets/recipes/columns.ts'
 import { ORDER } from '#services/datasets/cuts.ts'
 import { RECIPES } from '#services/datasets/recipes.ts'
@@ -14,8 +13,6 @@ export interface SparkQueries {
   readonly sql: string
   /** Rows (left_out, n): how many trajectories are in (null), or left out and why. */
   readonly countsSql: string
-  /** The views that must be there, each the lake table of its name. */
-  readonly tables: readonly LakeTableName[]
 }
 
 const { name } = SPARK
@@ -97,6 +94,5 @@ export function compileSpark(request: DatasetRequest, imageUrl: string): SparkQu
   return {
     sql: WRITERS[recipe](columns, sparkCandidates(request, false), url),
     countsSql: with_(sparkCandidates(request, true), 'SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out'),
-    tables: ['trajectories', 'steps', 'scores', 'runs', 'items', 'images', 'events'],
   }
 }
