@@ -14,7 +14,7 @@ import { errorText, type Logger } from '#services/logger.ts'
 import { formatOffsets, includes, type Offsets, union } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
 import { enter, nameFiles, publish, upload } from './commit.ts'
-import { cursorsOf, heldFiles, planCut, PROJECTION, type Plan } from './cut.ts'
+import { cursorsOf, heldFiles, planCut, PROJECTION, verdictsBetween, type Plan } from './cut.ts'
 import { restoreCatalog } from './restore.ts'
 
 export type { Snapshot } from '#services/lake/catalog.ts'
@@ -79,7 +79,7 @@ interface Waiter {
 }
 
 /** The content hashes that project knows of the records of a cut. */
-function knownHashes(project: Followed, { from, to }: Plan): CutRequest['hashes'] {
+function knownHashes(project: Followed, { from, to }: Pick<Plan, 'from' | 'to'>): CutRequest['hashes'] {
   const known = [...to].map(
     ([partition, end]) => [partition, project.hashes?.(partition, from.get(partition) ?? 0, end)] as const,
   )
@@ -102,6 +102,9 @@ class Archivist implements Archive {
   #ahead = 0
   #lastCutMs: number
   #wake: () => void = () => undefined
+  /** Up to where the lake process was asked to stage; undefined until the next cut where that failed. */
+  #staged: Offsets | undefined
+  #staging: Promise<void> | undefined
   #running: Promise<void> = Promise.resolve()
   #unlisten: () => void = () => undefined
 
@@ -121,6 +124,7 @@ class Archivist implements Archive {
       // While project folds again what the lake has already, nothing is new.
       this.#ahead = includes(offsets, this.#cursor) ? this.#ahead + bytes : 0
       this.#wake()
+      this.#stageAhead()
     })
     project.setGate(() => this.#room())
     this.#running = this.#run()
@@ -129,6 +133,7 @@ class Archivist implements Archive {
   async #seek(): Promise<void> {
     const { store } = this.#options
     this.#cursor = await cursorsOf(store.db, PROJECTION)
+    this.#staged = this.#cursor
     const row = await newestSnapshot(store.db)
     this.newest = row === undefined ? undefined : asSnapshot(row)
   }
@@ -210,6 +215,8 @@ class Archivist implements Archive {
     const startedMs = clock()
     this.#lastCutMs = startedMs
     const ahead = this.#ahead
+    // What is staged from here on would come before the cut itself.
+    this.#staged = undefined
     const plan = await planCut(store)
     if (plan === undefined) {
       this.#ahead = 0
@@ -250,6 +257,33 @@ class Archivist implements Archive {
     this.#release()
   }
 
+  /** Has the rows of the next cut made while project folds and the last cut is written. */
+  #stageAhead(): void {
+    const { store, lake, logPlace, project, logger } = this.#options
+    const from = this.#staged
+    if (this.#staging !== undefined || from === undefined || this.#stopping.signal.aborted) return
+    const to = new Map(project.offsets)
+    if (!includes(to, from) || includes(from, to)) return
+    this.#staged = to
+    const work = async (): Promise<void> => {
+      const verdicts = await verdictsBetween(store.db, from, to)
+      // A cut that began meanwhile has taken these records in.
+      if (this.#staged !== to) return
+      const request = { log: logPlace, from, to, verdicts, hashes: knownHashes(project, { from, to }) }
+      await lake.run('stage', request, { signal: this.#stopping.signal })
+    }
+    this.#staging = work()
+      .catch((error: unknown) => {
+        // The cut makes them itself.
+        if (this.#staged === to) this.#staged = undefined
+        if (!this.#stopping.signal.aborted) logger('warn', 'not staged ahead', { error: errorText(error) })
+      })
+      .finally(() => {
+        this.#staging = undefined
+        this.#stageAhead()
+      })
+  }
+
   async #write(plan: Plan, { held, folder }: Pick<CutRequest, 'held' | 'folder'>): Promise<CutResult> {
     const { lake, logPlace, store, blobs } = this.#options
     const request = {
@@ -264,7 +298,10 @@ class Archivist implements Archive {
       kept: [],
     }
     const { signal } = this.#stopping
-    const result = await lake.run('cut', request, { signal })
+    const running = lake.run('cut', request, { signal })
+    this.#staged = plan.to
+    this.#stageAhead()
+    const result = await running
     if (result.missing.length === 0) return result
     const kept = await lakeRecords({ db: store.db, blobs, lake }, result.missing)
     const again = await lake.run('cut', { ...request, kept }, { signal })
@@ -321,6 +358,7 @@ class Archivist implements Archive {
     this.#options.project.setGate(undefined)
     this.#release()
     await this.#running
+    await this.#staging
     for (const waiter of this.#waiters) waiter.resolve(undefined)
   }
 }

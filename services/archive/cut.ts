@@ -55,6 +55,25 @@ export function planCut(store: Store): Promise<Plan | undefined> {
   })
 }
 
+/** The verdicts on records in [from, to) that were not accepted. What is folded is judged for ever. */
+export async function verdictsBetween(db: Kysely<Database>, from: Offsets, to: Offsets): Promise<Row<'verdicts'>[]> {
+  const found: Row<'verdicts'>[] = []
+  for (const [partition, end] of to) {
+    const start = from.get(partition) ?? 0
+    if (start >= end) continue
+    const rows = await db
+      .selectFrom('verdicts')
+      .selectAll()
+      .where('partition', '=', partition)
+      .where('offset', '>=', start)
+      .where('offset', '<', end)
+      .orderBy('offset')
+      .execute()
+    found.push(...rows)
+  }
+  return found
+}
+
 /** Rows of a partition that changed at or above an offset, in a fixed order. Cursors and rows are of one moment, so there is no upper bound. */
 async function changesOf(db: Kysely<Database>, partition: number, from: number) {
   return {

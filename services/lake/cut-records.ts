@@ -8,7 +8,7 @@ import { placeColumns } from '#services/core/lake-place.ts'
 import { eachLakeRow } from '#services/core/lake-rows.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
 import { Problem } from '#services/problem.ts'
-import type { CutRequest, JobContext } from './jobs.ts'
+import type { JobContext, StageRequest } from './jobs.ts'
 import type { Staging } from './staging.ts'
 
 /** An event with the time at which the log appended it. */
@@ -22,7 +22,8 @@ export type PlacedEvents = Map<string, PlacedEvent>
 
 export const placeKey = (partition: number, offset: number): string => `${partition}:${offset}`
 
-const READ = { recordsMax: 2000, bytesMax: 8 * 1024 * 1024 }
+/** Few enough that statements which run meanwhile are not kept waiting for long (10 ms). */
+const READ = { recordsMax: 250, bytesMax: 8 * 1024 * 1024 }
 
 /** Reads a record that was judged an event. Throws `corrupt` where it is none. */
 export function eventOf(record: Pick<LogRecord, 'partition' | 'offset' | 'value' | 'headers'>): ReadEvent {
@@ -79,12 +80,12 @@ function stageRecord(
   return event
 }
 
-/** Stages every record in [from, to) and keeps the events at the `wanted` places. */
+/** Stages every record in [from, to), and keeps the events that are no steps: rows that change are made of such. */
 export async function stageRecords(
   log: Log,
   staging: Staging,
-  request: CutRequest,
-  wanted: PlacedEvents,
+  request: StageRequest,
+  landmarks: PlacedEvents,
   context: JobContext,
 ): Promise<{ records: number; bytes: number }> {
   const verdicts = new Map(request.verdicts.map((verdict) => [placeKey(verdict.partition, verdict.offset), verdict]))
@@ -116,7 +117,8 @@ export async function stageRecords(
           verdicts.get(key),
           hashes?.hashes[record.offset - hashes.from],
         )
-        if (event !== undefined && wanted.has(key)) wanted.set(key, { event, appendedAtMs: record.appendedAtMs })
+        if (event !== undefined && event.type !== 'step.recorded')
+          landmarks.set(key, { event, appendedAtMs: record.appendedAtMs })
         records += 1
         bytes += record.value?.length ?? 0
       }

@@ -9,13 +9,14 @@ import type { LakeRow } from '#services/core/lake-place.ts'
 import type { Log } from '#services/log/log.ts'
 import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
-import { eventOf, placeKey, stageRecords, type PlacedEvent, type PlacedEvents } from './cut-records.ts'
+import { eventOf, placeKey, type PlacedEvent, type PlacedEvents } from './cut-records.ts'
 import { sqlText } from './engine.ts'
 import type { ChangingTable, CutRequest, CutResult, HeldFile, JobContext, RecordPlace } from './jobs.ts'
 import { LineFile } from './line-file.ts'
 import { writeParquet } from './parquet.ts'
 import { jsonLines } from './row-lines.ts'
-import { Staging } from './staging.ts'
+import { discard, type Staged, type Stager } from './stager.ts'
+import type { Staging } from './staging.ts'
 
 /** The places of the events that make a row, and the one by which it entered the lake. */
 interface Sources {
@@ -65,33 +66,48 @@ function changesOf({ rows }: CutRequest): Change[] {
   ]
 }
 
-/** Reads the events that lie below the cut, and lists those that are nowhere. Those inside it are marked as wanted. */
+/** Reads the events that lie below the cut, and lists those that are nowhere. */
 async function olderEvents(
   log: Log,
   request: CutRequest,
   changes: readonly Change[],
-): Promise<{ events: PlacedEvents; wanted: PlacedEvents; missing: RecordPlace[] }> {
+): Promise<{ events: PlacedEvents; missing: RecordPlace[] }> {
   const events: PlacedEvents = new Map()
-  const wanted: PlacedEvents = new Map()
   const missing: RecordPlace[] = []
   const kept = new Map(request.kept.map((record) => [placeKey(record.partition, record.offset), record]))
   for (const { partition, sources } of changes) {
     for (const offset of [sources.entered, sources.started]) {
       if (offset === null) continue
       const key = placeKey(partition, offset)
-      if (offset >= (request.from.get(partition) ?? 0)) {
-        wanted.set(key, NOT_YET)
-      } else if (!events.has(key)) {
-        const record = kept.get(key) ?? (await log.readOne(partition, offset))
-        if (record === undefined) missing.push({ partition, offset })
-        else events.set(key, { event: eventOf(record), appendedAtMs: record.appendedAtMs })
-      }
+      if (offset >= (request.from.get(partition) ?? 0) || events.has(key)) continue
+      const record = kept.get(key) ?? (await log.readOne(partition, offset))
+      if (record === undefined) missing.push({ partition, offset })
+      else events.set(key, { event: eventOf(record), appendedAtMs: record.appendedAtMs })
     }
   }
-  return { events, wanted, missing }
+  return { events, missing }
 }
 
-const NOT_YET = {} as PlacedEvent
+/** The events inside the cut that rows are made of. Those that were not kept while staging are read again. */
+async function eventsInside(
+  log: Log,
+  request: CutRequest,
+  changes: readonly Change[],
+  landmarks: PlacedEvents,
+): Promise<PlacedEvents> {
+  const events: PlacedEvents = new Map()
+  for (const { partition, sources } of changes) {
+    for (const offset of [sources.entered, sources.started]) {
+      if (offset === null || offset < (request.from.get(partition) ?? 0)) continue
+      const key = placeKey(partition, offset)
+      const known = landmarks.get(key)
+      const record = known === undefined ? await log.readOne(partition, offset) : undefined
+      if (known !== undefined) events.set(key, known)
+      else if (record !== undefined) events.set(key, { event: eventOf(record), appendedAtMs: record.appendedAtMs })
+    }
+  }
+  return events
+}
 
 const within = (from: Offsets, to: Offsets, partition: number, offset: number): boolean =>
   offset >= (from.get(partition) ?? 0) && offset < (to.get(partition) ?? 0)
@@ -129,18 +145,18 @@ async function rewrite(
   }
 }
 
-/** Divides the changed rows into new ones, which are staged, and those of held files, which come back by file. */
+/** Divides the changed rows into new ones, which are staged, and those of held files, which go into `again` by file. */
 function divide(
   request: CutRequest,
   changes: readonly Change[],
   events: PlacedEvents,
   staging: Staging,
-): Map<HeldFile, LineFile> {
-  const again = new Map<HeldFile, LineFile>()
+  again: Map<HeldFile, LineFile>,
+): void {
   for (const change of changes) {
     const { partition, sources } = change
     const entered = events.get(placeKey(partition, sources.entered))
-    if (entered === undefined || entered === NOT_YET)
+    if (entered === undefined)
       throw new Problem(
         'corrupt',
         `record ${sources.entered} of partition ${partition}, which made a row of ${change.table}, is not in the log`,
@@ -156,35 +172,45 @@ function divide(
     if (lines === undefined) again.set(file, (lines = new LineFile(join(request.folder, `again-${again.size}.ndjson`))))
     lines.text(JSON.stringify(row)).endLine()
   }
-  return again
 }
 
 /** Writes the files of a cut into the folder of the request. The same log and rows give the same bytes. */
 export async function writeCut(
   connection: DuckDBConnection,
   log: Log,
+  stager: Stager,
   request: CutRequest,
   context: JobContext,
 ): Promise<CutResult> {
   const changes = changesOf(request)
-  const { events, wanted, missing } = await olderEvents(log, request, changes)
+  const { events, missing } = await olderEvents(log, request, changes)
   if (missing.length > 0) return { missing, files: [], rewritten: [], records: 0, bytes: 0 }
-  const staging = new Staging(request.folder)
-  let again = new Map<HeldFile, LineFile>()
-  let read = { records: 0, bytes: 0 }
+  const staged = await stager.take(log, request, context)
+  const again = new Map<HeldFile, LineFile>()
   try {
-    read = await stageRecords(log, staging, request, wanted, context)
-    for (const [key, event] of wanted) events.set(key, event)
-    again = divide(request, changes, events, staging)
+    for (const [key, event] of await eventsInside(log, request, changes, staged.landmarks)) events.set(key, event)
+    divide(request, changes, events, staged.staging, again)
+    return await writeStaged(connection, request, staged, again, context)
   } finally {
-    staging.close()
     for (const lines of again.values()) lines.close()
+    discard(staged)
   }
-  const files = await staging.write(connection, (share) => context.progress(0.4 + share / 2))
+}
+
+async function writeStaged(
+  connection: DuckDBConnection,
+  request: CutRequest,
+  { staging, records, bytes }: Staged,
+  again: ReadonlyMap<HeldFile, LineFile>,
+  context: JobContext,
+): Promise<CutResult> {
+  staging.close()
+  for (const lines of again.values()) lines.close()
+  const files = await staging.write(connection, request.folder, (share) => context.progress(0.4 + share / 2))
   const rewritten: CutResult['rewritten'][number][] = []
   for (const [file, lines] of again) {
     rewritten.push(await rewrite(connection, file, lines, join(request.folder, `again-${rewritten.length}.parquet`)))
     rmSync(lines.path)
   }
-  return { missing: [], files, rewritten, ...read }
+  return { missing: [], files, rewritten, records, bytes }
 }

@@ -7,6 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import { lakeColumns } from '#schemas/lake.ts'
 import { sqlText } from './engine.ts'
 import { LineFile } from './line-file.ts'
+import { LineRoom, WAITING_BYTES_MAX } from './line-room.ts'
 
 /** A row of `events`, all but the raw bytes as text; null where there is none. */
 export interface EventRow {
@@ -54,11 +55,23 @@ function isPlain(texts: string, { raw }: EventRow): boolean {
   return raw === null || (isUtf8(raw) && BREAKS_BYTES.every((byte) => !raw.includes(byte)))
 }
 
+interface Waiting {
+  readonly partition: number
+  readonly offset: number
+  readonly plain: boolean
+  readonly line: Uint8Array
+}
+
+const byPlace = (left: Waiting, right: Waiting): number =>
+  left.partition - right.partition || left.offset - right.offset
+
 /** The staged rows of one day. */
 export class EventLines {
   readonly #plain: LineFile
   readonly #hex: LineFile
-  #last = { partition: -1, offset: -1 }
+  readonly #room = new LineRoom()
+  #waiting: Waiting[] = []
+  #waitingBytes = 0
   #inOrder = true
 
   /** Writes to `<path>.plain` and `<path>.hex`. */
@@ -68,33 +81,39 @@ export class EventLines {
   }
 
   add(row: EventRow): void {
-    const { partition, offset } = row
-    if (partition < this.#last.partition || (partition === this.#last.partition && offset < this.#last.offset))
-      this.#inOrder = false
-    this.#last = { partition, offset }
+    const { partition, offset, raw } = row
     let texts = ''
     for (const name of TEXTS) texts += row[name] ?? ''
     const plain = isPlain(texts, row)
-    const file = plain ? this.#plain : this.#hex
-    let line = `${partition}${CUT}${offset}${CUT}${row.appended_at}${CUT}`
+    let head = `${partition}${CUT}${offset}${CUT}${row.appended_at}${CUT}`
     for (const name of TEXTS) {
       const text = row[name]
-      line += text === null ? NONE : plain ? text : Buffer.from(text).toString('hex')
-      line += CUT
+      head += text === null ? NONE : plain ? text : Buffer.from(text).toString('hex')
+      head += CUT
     }
-    file.text(line)
-    if (row.raw === null) file.text(NONE)
-    else if (plain) file.bytes(row.raw)
-    else file.text(Buffer.from(row.raw).toString('hex'))
-    file.text(`${CUT}${row.dt}`).endLine()
+    const body = raw === null ? NONE : plain ? raw : Buffer.from(raw).toString('hex')
+    const line = this.#room.keep(head, body, `${CUT}${row.dt}`)
+    this.#waiting.push({ partition, offset, plain, line })
+    this.#waitingBytes += line.length
+    if (this.#waitingBytes <= WAITING_BYTES_MAX) return
+    this.#inOrder = false
+    this.#flush()
   }
 
   close(): void {
+    if (this.#inOrder) this.#waiting.sort(byPlace)
+    this.#flush()
     this.#plain.close()
     this.#hex.close()
   }
 
-  /** Whether the rows came in the order of the log, and all lie in one file. */
+  #flush(): void {
+    for (const { plain, line } of this.#waiting) (plain ? this.#plain : this.#hex).bytes(line).endLine()
+    this.#waiting = []
+    this.#waitingBytes = 0
+  }
+
+  /** Whether the rows stand in the order of the log, once closed, and all lie in one file. */
   get sorted(): boolean {
     return this.#inOrder && (this.#hex.lines === 0 || this.#plain.lines === 0)
   }

@@ -32,8 +32,8 @@ export interface KeptRecord {
 
 export type RecordPlace = Pick<KeptRecord, 'partition' | 'offset'>
 
-/** Writes the files of a cut: everything in [from, to), and again the held files that have rows which changed. */
-export interface CutRequest {
+/** Makes rows of the records in [from, to), which are folded, for the next cut, while the last one is being written. */
+export interface StageRequest {
   readonly log: LogPlace
   readonly from: Offsets
   readonly to: Offsets
@@ -41,6 +41,13 @@ export interface CutRequest {
   readonly hashes: ReadonlyMap<number, HashRange>
   /** The verdicts on records in [from, to) that were not accepted. */
   readonly verdicts: readonly Row<'verdicts'>[]
+}
+
+/**
+ * Writes the files of a cut: everything in [from, to), and again the held files that have rows which changed. What was
+ * staged from `from` on is used.
+ */
+export interface CutRequest extends StageRequest {
   /** Rows as they are at `to` that changed in [from, to). */
   readonly rows: { readonly [Table in ChangingTable]: readonly Row<Table>[] }
   readonly held: readonly HeldFile[]
@@ -131,6 +138,7 @@ export interface RowsResult {
 }
 
 export interface Jobs {
+  readonly stage: { readonly request: StageRequest; readonly result: { readonly records: number } }
   readonly cut: { readonly request: CutRequest; readonly result: CutResult }
   readonly merge: { readonly request: MergeRequest; readonly result: WrittenFile }
   readonly copy: { readonly request: CopyRequest; readonly result: CopyResult }

@@ -14,6 +14,7 @@ export class LineFile {
   readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES)
   #used = 0
   #lineBytes = 0
+  #isClosed = false
 
   constructor(path: string) {
     this.path = path
@@ -54,8 +55,10 @@ export class LineFile {
     this.#used = 0
   }
 
-  /** Writes what is left and closes the file. */
+  /** Writes what is left and closes the file. Doing it twice changes nothing. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     try {
       this.#flush()
     } finally {

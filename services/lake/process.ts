@@ -9,15 +9,26 @@ import type { Log } from '#services/log/log.ts'
 import { type LogPlace, openLogReader } from '#services/log/open.ts'
 import { writeCut } from './cut.ts'
 import { type Engine, openEngine } from './engine.ts'
-import type { CopyRequest, CutRequest, JobContext, JobKind, Jobs, MergeRequest, RowsRequest } from './jobs.ts'
+import type {
+  CopyRequest,
+  CutRequest,
+  JobContext,
+  JobKind,
+  Jobs,
+  MergeRequest,
+  RowsRequest,
+  StageRequest,
+} from './jobs.ts'
 import { imageKey } from './embed.ts'
 import { mergeFiles } from './merge.ts'
 import { asFailure, type FromProcess, type ToProcess } from './messages.ts'
 import { runCopy, runRows } from './questions.ts'
+import { Stager } from './stager.ts'
 
 const running = new Map<number, AbortController>()
 const logs = new Map<string, Promise<Log>>()
 let engine: Promise<Engine> | undefined
+let stager: Stager | undefined
 /** A server has one place for blobs. */
 let blobs: Promise<Blobs> | undefined
 
@@ -43,6 +54,11 @@ function blobsAt(place: BlobsPlace): Promise<Blobs> {
   return blobs
 }
 
+function staging(): Stager {
+  if (stager === undefined) throw new Error('the engine is not open')
+  return stager
+}
+
 async function work(
   open: Engine,
   kind: JobKind,
@@ -53,7 +69,11 @@ async function work(
     case 'cut': {
       const cut = request as CutRequest
       const log = await logAt(cut.log)
-      return open.with(context.signal, (connection) => writeCut(connection, log, cut, context))
+      return open.with(context.signal, (connection) => writeCut(connection, log, staging(), cut, context))
+    }
+    case 'stage': {
+      const stage = request as StageRequest
+      return staging().stage(await logAt(stage.log), stage, context)
     }
     case 'merge':
       return open.with(context.signal, (connection) => mergeFiles(connection, request as MergeRequest))
@@ -88,6 +108,7 @@ process.on('message', (message: ToProcess) => {
     case 'open':
       setPriority(message.options.niceness ?? 0)
       engine = openEngine(message.options)
+      stager = new Stager(message.options.scratchDir)
       // Each job that awaits it reports the failure.
       engine.catch(() => undefined)
       return

@@ -6,9 +6,7 @@ import { LAKE_TABLES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
 import type { LakeRow } from '#services/core/lake-place.ts'
 import { sqlText } from './engine.ts'
 import { LineFile } from './line-file.ts'
-
-/** The most bytes of lines that wait in memory: a cut of the usual size has 40 million. */
-const WAITING_BYTES_MAX = 128 * 1024 * 1024
+import { LineRoom, WAITING_BYTES_MAX } from './line-room.ts'
 
 interface Waiting {
   /** The values that the row is sorted by. */
@@ -90,29 +88,5 @@ export class RowLines {
     for (const { line } of this.#waiting) this.#file.bytes(line).endLine()
     this.#waiting = []
     this.#waitingBytes = 0
-  }
-}
-
-const ROOM_BYTES = 1024 * 1024
-
-/**
- * Where lines wait as bytes. As strings they would outlive the young part of the heap, and to move them from there was
- * a sixth of what staging costs.
- */
-class LineRoom {
-  #room = Buffer.allocUnsafeSlow(0)
-  #used = 0
-
-  keep(line: string): Uint8Array {
-    // A UTF-16 unit takes at most 3 bytes.
-    const bytesMax = line.length * 3
-    if (bytesMax > ROOM_BYTES) return Buffer.from(line)
-    if (bytesMax > this.#room.length - this.#used) {
-      this.#room = Buffer.allocUnsafeSlow(ROOM_BYTES)
-      this.#used = 0
-    }
-    const from = this.#used
-    this.#used += this.#room.write(line, from)
-    return this.#room.subarray(from, this.#used)
   }
 }

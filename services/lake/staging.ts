@@ -13,6 +13,7 @@ export class Staging {
   readonly #folder: string
   readonly #events = new Map<string, EventLines>()
   readonly #tables = new Map<LakeTableName, Map<string, RowLines>>()
+  #isClosed = false
 
   constructor(folder: string) {
     this.#folder = folder
@@ -36,8 +37,8 @@ export class Staging {
     lines.add(row)
   }
 
-  /** Writes the Parquet files, in the order of tables and days, once the files of lines are closed. */
-  async write(connection: DuckDBConnection, progress: (share: number) => void): Promise<WrittenFile[]> {
+  /** Writes the Parquet files into a folder, in the order of tables and days, once the files of lines are closed. */
+  async write(connection: DuckDBConnection, folder: string, progress: (share: number) => void): Promise<WrittenFile[]> {
     const written: WrittenFile[] = []
     const total = LAKE_TABLE_NAMES.length
     for (const [index, table] of LAKE_TABLE_NAMES.entries()) {
@@ -45,7 +46,7 @@ export class Staging {
         table === 'events' ? this.#events : this.#tables.get(table)
       for (const [dt, lines] of [...(days ?? [])].sort(([left], [right]) => (left < right ? -1 : 1))) {
         const source = { query: lines.query(), sorted: lines.sorted }
-        written.push(await writeParquet(connection, table, dt, source, join(this.#folder, `${table}-${dt}.parquet`)))
+        written.push(await writeParquet(connection, table, dt, source, join(folder, `${table}-${dt}.parquet`)))
         for (const path of lines.paths) rmSync(path)
       }
       progress((index + 1) / total)
@@ -53,8 +54,10 @@ export class Staging {
     return written
   }
 
-  /** Closes all files of lines; nothing can be added afterwards. */
+  /** Closes all files of lines; nothing can be added afterwards. Doing it twice changes nothing. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     for (const lines of this.#events.values()) lines.close()
     for (const days of this.#tables.values()) for (const lines of days.values()) lines.close()
   }

@@ -9,6 +9,7 @@ import { eachLakeRow, type EventTableName } from '#services/core/lake-rows.ts'
 import type { LakeRow } from '#services/core/lake-place.ts'
 import { writeCut } from '#services/lake/cut.ts'
 import type { HashRange } from '#services/core/recent-hashes.ts'
+import { Stager } from '#services/lake/stager.ts'
 import { openEngine, sqlText, type Engine } from '#services/lake/engine.ts'
 import type { CutRequest, CutResult } from '#services/lake/jobs.ts'
 import { runRows } from '#services/lake/questions.ts'
@@ -43,7 +44,7 @@ async function cut(log: Log, given: Partial<CutRequest> = {}): Promise<CutResult
     folder: await mkdtemp(join(scratch, 'cut-')),
     ...given,
   }
-  return engine.with(context.signal, (connection) => writeCut(connection, log, request, context))
+  return engine.with(context.signal, (connection) => writeCut(connection, log, new Stager(scratch), request, context))
 }
 
 async function rowsOf(result: CutResult, table: LakeTableName): Promise<readonly Readonly<Record<string, unknown>>[]> {
@@ -237,7 +238,9 @@ describe('the files of a cut', () => {
         hashes: new Map(),
         folder: await mkdtemp(join(scratch, 'cut-')),
       }
-      const three = await single.with(context.signal, (connection) => writeCut(connection, log, request, context))
+      const three = await single.with(context.signal, (connection) =>
+        writeCut(connection, log, new Stager(scratch), request, context),
+      )
       const hashes = (result: CutResult) => result.files.map(({ table, sha256 }) => `${table} ${sha256}`)
       expect(hashes(two)).toEqual(hashes(one))
       expect(hashes(three)).toEqual(hashes(one))
