@@ -2,8 +2,9 @@
 import { Problem } from '#services/problem.ts'
 import { type Bucket, type Dimension, bucketsOf } from './buckets.ts'
 import { Reals, at } from './columns.ts'
+import { type Column, CHUNK_ROWS } from './formula-columns.ts'
 import { type Formula, parseFormula } from './formula.ts'
-import { type GroupLayout, groupLayout, groupsOf, groupsWith, membersIn } from './grouped.ts'
+import { type GroupLayout, type Groups, groupLayout, groupLayouts, groupsWith, membersIn } from './grouped.ts'
 import { type Selection, rowsWhere } from './select.ts'
 import { Gathered, deviationOf, extremesOf, meanOf, share } from './statistics.ts'
 
@@ -60,74 +61,112 @@ export function formulasOf(
   return found
 }
 
-/** Reads a value of a row; NaN where there is none. */
-type Reader = (row: number) => number
+/** Puts the values of rows [from, to) of a list into a column; NaN where there is none. */
+type Reader = (rows: Uint32Array, from: number, to: number, out: Column) => void
 
-function readers(selection: Selection): (name: string) => Reader {
-  const { frame, scores } = selection
-  const real = (values: Reals | undefined): Reader =>
-    values === undefined ? () => Number.NaN : (row) => (values.present[row] === 1 ? at(values.values, row) : Number.NaN)
-  const flag =
-    (values: { readonly values: Int8Array }): Reader =>
-    (row) => {
-      const value = values.values[row] ?? -1
-      return value < 0 ? Number.NaN : value
-    }
-  let means: Float64Array | undefined
-  const groupMeans = (): Float64Array => {
-    const found = new Float64Array(frame.size).fill(Number.NaN)
-    const groups = groupsOf(selection)
-    for (let group = 0; group < groups.size; group++)
-      for (let place = groups.memberStarts[group] ?? 0; place < (groups.memberStarts[group + 1] ?? 0); place++)
-        found[groups.members[place] ?? 0] = at(groups.mean, group)
-    return found
+const ofNumbers =
+  (values: Float64Array): Reader =>
+  (rows, from, to, out) => {
+    for (let index = from; index < to; index++) out[index - from] = at(values, rows[index] ?? 0)
   }
-  return (name) => {
-    switch (name) {
-      case 'reward':
-        return real(scores.reward)
-      case 'is_correct':
-        return flag(scores.correct)
-      case 'format_ok':
-        return flag(scores.formatOk)
-      case 'group_mean': {
-        means ??= groupMeans()
-        const held = means
-        return (row) => at(held, row)
-      }
-      case 'n_steps':
-        return (row) => frame.nSteps.get(row) ?? at(frame.nStepsSeen.values, row)
-      case 'n_tool_calls':
-        return (row) => at(frame.nToolCalls.values, row)
-      case 'n_invalid_tool_calls':
-        return (row) => at(frame.nInvalidToolCalls.values, row)
-      case 'response_tokens':
-        return (row) => at(frame.responseTokens.values, row)
-      default:
-        return real(scores.parts.get(name))
+
+const ofReals =
+  (reals: Reals | undefined): Reader =>
+  (rows, from, to, out) => {
+    for (let index = from; index < to; index++) {
+      const row = rows[index] ?? 0
+      out[index - from] = reals?.present[row] === 1 ? at(reals.values, row) : Number.NaN
     }
+  }
+
+const ofFlags =
+  (flags: Int8Array): Reader =>
+  (rows, from, to, out) => {
+    for (let index = from; index < to; index++) {
+      const value = flags[rows[index] ?? 0] ?? -1
+      out[index - from] = value < 0 ? Number.NaN : value
+    }
+  }
+
+/** The mean stored reward of the group of each row. */
+function groupMeans(selection: Selection, layout: GroupLayout): Float64Array {
+  const found = new Float64Array(selection.frame.size).fill(Number.NaN)
+  const groups = groupsWith(selection, layout, selection.scores.reward)
+  for (let group = 0; group < groups.size; group++)
+    for (let place = groups.memberStarts[group] ?? 0; place < (groups.memberStarts[group + 1] ?? 0); place++)
+      found[groups.members[place] ?? 0] = at(groups.mean, group)
+  return found
+}
+
+function readerOf({ frame, scores }: Selection, name: string, means: () => Float64Array): Reader {
+  switch (name) {
+    case 'reward':
+      return ofReals(scores.reward)
+    case 'is_correct':
+      return ofFlags(scores.correct.values)
+    case 'format_ok':
+      return ofFlags(scores.formatOk.values)
+    case 'group_mean':
+      return ofNumbers(means())
+    case 'n_steps': {
+      const [said, seen] = [ofNumbers(frame.nSteps.values), frame.nStepsSeen.values]
+      return (rows, from, to, out) => {
+        said(rows, from, to, out)
+        for (let index = from; index < to; index++)
+          if (Number.isNaN(out[index - from])) out[index - from] = at(seen, rows[index] ?? 0)
+      }
+    }
+    case 'n_tool_calls':
+      return ofNumbers(frame.nToolCalls.values)
+    case 'n_invalid_tool_calls':
+      return ofNumbers(frame.nInvalidToolCalls.values)
+    case 'response_tokens':
+      return ofNumbers(frame.responseTokens.values)
+    default:
+      return ofReals(scores.parts.get(name))
   }
 }
 
-/** The rewards of a formula, by row: present for finished trajectories with a score that have all that it needs. */
-export function counterfactualRewards(selection: Selection, formula: Formula): Reals {
-  const { frame, rows, scores } = selection
-  const readerOf = readers(selection)
-  const read = formula.names.map(readerOf)
-  const values = new Float64Array(read.length)
-  const found = new Reals()
-  if (frame.size > 0) found.set(frame.size - 1, null)
+/** The finished trajectories with a score. */
+function scoredRows({ frame, rows, scores }: Selection): Uint32Array {
+  const found = new Uint32Array(rows.length)
+  let n = 0
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index] ?? 0
-    if (frame.finished.values[row] !== 1 || scores.reward.present[row] !== 1) continue
-    let missing = false
-    // Every name is read, also those in a branch that is not taken: what is missing is missing.
-    for (let name = 0; name < read.length; name++) {
-      const known = read[name]?.(row) ?? Number.NaN
-      if (Number.isNaN(known)) missing = true
-      values[name] = known
+    if (frame.finished.values[row] === 1 && scores.reward.present[row] === 1) found[n++] = row
+  }
+  return found.subarray(0, n)
+}
+
+/** The rewards of a formula, by row: present for finished trajectories with a score that have all that it needs. */
+export function counterfactualRewards(
+  selection: Selection,
+  formula: Formula,
+  layout: () => GroupLayout = () => groupLayout(selection),
+): Reals {
+  const { frame } = selection
+  const rows = scoredRows(selection)
+  const read = formula.names.map((name) => readerOf(selection, name, () => groupMeans(selection, layout())))
+  const columns = read.map(() => new Float64Array(CHUNK_ROWS))
+  const found = new Reals()
+  if (frame.size > 0) found.set(frame.size - 1, null)
+  const { values, present } = found
+  for (let from = 0; from < rows.length; from += CHUNK_ROWS) {
+    const to = Math.min(rows.length, from + CHUNK_ROWS)
+    for (const [name, column] of columns.entries()) read[name]?.(rows, from, to, column)
+    const computed = formula.computeRows(columns, to - from)
+    for (let index = from; index < to; index++) {
+      const row = rows[index] ?? 0
+      values[row] = at(computed, index - from)
+      present[row] = 1
     }
-    if (!missing) found.set(row, formula.compute(values))
+    // Every name counts, also those in a branch that is not taken: what is missing is missing.
+    for (const column of columns)
+      for (let index = from; index < to; index++)
+        if (Number.isNaN(column[index - from])) {
+          values[rows[index] ?? 0] = 0
+          present[rows[index] ?? 0] = 0
+        }
   }
   return found
 }
@@ -157,20 +196,35 @@ export interface CounterfactualStatistics {
   readonly dapo_kept_mean: number | null
 }
 
-function statisticsOf(
-  selection: Selection,
-  bucket: Bucket,
-  name: string,
-  rewards: Reals,
-  layout: GroupLayout,
-  options: { readonly incomplete: boolean },
-): CounterfactualStatistics {
+/** Room for the values of one bucket after the other: arrays of its own for each took more time than the sums. */
+class Room {
+  readonly values: Gathered
+  readonly stored: Gathered
+  readonly deviations: Gathered
+  readonly kept: Gathered
+
+  constructor(rows: number, groups: number) {
+    this.values = new Gathered(rows)
+    this.stored = new Gathered(rows)
+    this.deviations = new Gathered(groups)
+    this.kept = new Gathered(rows)
+  }
+
+  clear(): void {
+    for (const gathered of [this.values, this.stored, this.deviations, this.kept]) gathered.clear()
+  }
+}
+
+type OfRows = Pick<
+  CounterfactualStatistics,
+  'n' | 'n_left_out' | 'n_nonfinite' | 'mean' | 'std' | 'min' | 'max' | 'stored_mean'
+>
+
+function rowStatistics(selection: Selection, rows: Uint32Array, rewards: Reals, { values, stored }: Room): OfRows {
   const { frame, scores } = selection
-  const size = bucket.rows.length
-  const [values, stored] = [new Gathered(size), new Gathered(size)]
   let [n, leftOut] = [0, 0]
-  for (let index = 0; index < bucket.rows.length; index++) {
-    const row = bucket.rows[index] ?? 0
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
     if (frame.finished.values[row] !== 1 || scores.reward.present[row] !== 1) continue
     if (rewards.present[row] !== 1) {
       leftOut += 1
@@ -182,11 +236,26 @@ function statisticsOf(
     const before = at(scores.reward.values, row)
     if (Number.isFinite(before)) stored.add(before)
   }
-  const { incomplete } = options
-  const groups = groupsWith(selection, layout, rewards)
-  const [deviations, kept] = [new Gathered(groups.size), new Gathered(size)]
+  return {
+    n,
+    n_left_out: leftOut,
+    n_nonfinite: n - values.size,
+    mean: meanOf(values.values),
+    std: deviationOf(values.values, 1),
+    ...extremesOf(values.values),
+    stored_mean: meanOf(stored.values),
+  }
+}
+
+/** The statistics of the groups [first, end). */
+function groupStatistics(
+  groups: Groups,
+  [first, end]: readonly [number, number],
+  incomplete: boolean,
+  { deviations, kept }: Room,
+): Omit<CounterfactualStatistics, keyof OfRows | 'formula'> {
   let [counted, short, equal, varied, single] = [0, 0, 0, 0, 0]
-  for (let group = 0; group < groups.size; group++) {
+  for (let group = first; group < end; group++) {
     if (groups.complete[group] === 0) short += 1
     if (groups.complete[group] === 0 && !incomplete) continue
     counted += 1
@@ -201,15 +270,7 @@ function statisticsOf(
     for (let place = from; place < from + members; place++) kept.add(at(groups.rewards, place))
   }
   return {
-    formula: name,
-    n,
-    n_left_out: leftOut,
-    n_nonfinite: n - values.size,
-    mean: meanOf(values.values),
-    std: deviationOf(values.values, 1),
-    ...extremesOf(values.values),
-    stored_mean: meanOf(stored.values),
-    groups: groups.size,
+    groups: end - first,
     incomplete: short,
     zero_variance: equal,
     mean_std: meanOf(deviations.values),
@@ -226,13 +287,32 @@ export function counterfactualSeries(
   formulas: readonly NamedFormula[],
   incomplete: boolean,
 ): { readonly bucket: Bucket; readonly statistics: CounterfactualStatistics }[] {
-  const finished = rowsWhere(selection, (row) => selection.frame.finished.values[row] === 1)
-  const computed = formulas.map(({ name, formula }) => ({ name, rewards: counterfactualRewards(finished, formula) }))
-  return bucketsOf(finished, by).flatMap((bucket) => {
-    const layout = groupLayout({ ...finished, rows: bucket.rows })
-    return computed.map(({ name, rewards }) => ({
-      bucket,
-      statistics: statisticsOf(finished, bucket, name, rewards, layout, { incomplete }),
-    }))
+  const { frame } = selection
+  const finished = rowsWhere(selection, (row) => frame.finished.values[row] === 1)
+  const buckets = bucketsOf(finished, by)
+  const { layout, firsts, whole } = groupLayouts(
+    frame,
+    buckets.map(({ rows }) => rows),
+  )
+  let joined = whole ? layout : undefined
+  const joinedLayout = (): GroupLayout => (joined ??= groupLayout(finished))
+  const room = new Room(finished.rows.length, layout.size)
+  const found = formulas.map(({ name, formula }) => {
+    const rewards = counterfactualRewards(finished, formula, joinedLayout)
+    const groups = groupsWith(finished, layout, rewards)
+    return buckets.map(({ rows }, bucket): CounterfactualStatistics => {
+      room.clear()
+      return {
+        formula: name,
+        ...rowStatistics(finished, rows, rewards, room),
+        ...groupStatistics(groups, [firsts[bucket] ?? 0, firsts[bucket + 1] ?? 0], incomplete, room),
+      }
+    })
   })
+  return buckets.flatMap((bucket, index) =>
+    found.flatMap((ofFormula) => {
+      const statistics = ofFormula[index]
+      return statistics === undefined ? [] : [{ bucket, statistics }]
+    }),
+  )
 }

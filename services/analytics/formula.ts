@@ -4,6 +4,19 @@
  */
 import { nearest } from '#services/core/nearest.ts'
 import { Problem } from '#services/problem.ts'
+import {
+  type Column,
+  type Node,
+  CHUNK_ROWS,
+  FUNCTIONS,
+  LEVELS,
+  applied,
+  binary,
+  constant,
+  denied,
+  negated,
+  power,
+} from './formula-columns.ts'
 
 /** The longest formula, in characters, and the deepest. */
 const LENGTH_MAX = 500
@@ -16,24 +29,11 @@ export interface Formula {
   readonly names: readonly string[]
   /** Its value; `values` has those of `names`, in their order. */
   readonly compute: (values: ArrayLike<number>) => number
-}
-
-type Node = (values: ArrayLike<number>) => number
-
-const FUNCTIONS: Readonly<
-  Record<string, { readonly arguments: readonly [number, number]; readonly of: (...values: number[]) => number }>
-> = {
-  min: { arguments: [1, 20], of: Math.min },
-  max: { arguments: [1, 20], of: Math.max },
-  clamp: { arguments: [3, 3], of: (value = 0, low = 0, high = 0) => Math.min(Math.max(value, low), high) },
-  abs: { arguments: [1, 1], of: Math.abs },
-  sqrt: { arguments: [1, 1], of: Math.sqrt },
-  exp: { arguments: [1, 1], of: Math.exp },
-  log: { arguments: [1, 1], of: Math.log },
-  floor: { arguments: [1, 1], of: Math.floor },
-  ceil: { arguments: [1, 1], of: Math.ceil },
-  sign: { arguments: [1, 1], of: Math.sign },
-  if: { arguments: [3, 3], of: (condition = 0, then = 0, otherwise = 0) => (condition === 0 ? otherwise : then) },
+  /**
+   * Its values for `length` rows, `CHUNK_ROWS` at most; `columns` has those of `names`, in their order. The result is
+   * overwritten by the next call.
+   */
+  readonly computeRows: (columns: readonly Column[], length: number) => Column
 }
 
 interface Token {
@@ -71,24 +71,6 @@ function tokensOf(text: string): Token[] {
   }
   return [...tokens, { kind: 'end', text: 'the end', at: end }]
 }
-
-const truth = (value: boolean) => (value ? 1 : 0)
-
-/** Operators by how strongly they bind, the weakest first. All of a level join to the left. */
-const LEVELS: readonly Readonly<Record<string, (left: number, right: number) => number>>[] = [
-  { or: (left, right) => truth(left !== 0 || right !== 0) },
-  { and: (left, right) => truth(left !== 0 && right !== 0) },
-  {
-    '<': (left, right) => truth(left < right),
-    '<=': (left, right) => truth(left <= right),
-    '>': (left, right) => truth(left > right),
-    '>=': (left, right) => truth(left >= right),
-    '==': (left, right) => truth(left === right),
-    '!=': (left, right) => truth(left !== right),
-  },
-  { '+': (left, right) => left + right, '-': (left, right) => left - right },
-  { '*': (left, right) => left * right, '/': (left, right) => left / right },
-]
 
 class Parser {
   /** The names that were used, with their places. */
@@ -137,8 +119,7 @@ class Parser {
       const operator = kind !== 'number' && Object.hasOwn(operators, text) ? operators[text] : undefined
       if (operator === undefined) return left
       this.#next += 1
-      const [before, after] = [left, this.#level(level + 1)]
-      left = (value) => operator(before(value), after(value))
+      left = binary(operator, left, this.#level(level + 1))
     }
   }
 
@@ -150,7 +131,7 @@ class Parser {
       if (token.text === '-' || token.text === 'not') {
         this.#next += 1
         const of = this.#unary()
-        return token.text === '-' ? (value) => -of(value) : (value) => truth(of(value) === 0)
+        return applied(token.text === '-' ? negated : denied, [of])
       }
       return this.#power()
     } finally {
@@ -163,16 +144,12 @@ class Parser {
     const base = this.#atom()
     if (this.#peek().text !== '^') return base
     this.#next += 1
-    const exponent = this.#unary()
-    return (value) => base(value) ** exponent(value)
+    return binary(power, base, this.#unary())
   }
 
   #atom(): Node {
     const token = this.#take()
-    if (token.kind === 'number') {
-      const number = Number(token.text)
-      return () => number
-    }
+    if (token.kind === 'number') return constant(Number(token.text))
     if (token.text === '(') {
       const inner = this.#level(0)
       this.#expect(')')
@@ -196,7 +173,8 @@ class Parser {
     }
     const place = this.names.get(text) ?? this.names.size
     this.names.set(text, place)
-    return (values) => values[place] ?? Number.NaN
+    const missing = new Float64Array(CHUNK_ROWS).fill(Number.NaN)
+    return (columns) => columns[place] ?? missing
   }
 
   #call({ text, at }: Token): Node {
@@ -220,7 +198,7 @@ class Parser {
     const [least, most] = called.arguments
     if (given.length < least || given.length > most)
       throw wrong(`${text} takes ${least === most ? least : `${least} to ${most}`} values, and not ${given.length}`, at)
-    return (value) => called.of(...given.map((one) => one(value)))
+    return applied(called.of, given)
   }
 }
 
@@ -231,6 +209,11 @@ export function parseFormula(text: string, names: readonly string[]): Formula {
       details: { parameter: 'expression' },
     })
   const parser = new Parser(text, names)
-  const compute = parser.whole()
-  return { text, names: [...parser.names.keys()], compute }
+  const computeRows = parser.whole()
+  const compute = (values: ArrayLike<number>): number =>
+    computeRows(
+      Array.from(values, (value) => Float64Array.of(value)),
+      1,
+    )[0] ?? Number.NaN
+  return { text, names: [...parser.names.keys()], compute, computeRows }
 }

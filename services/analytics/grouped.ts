@@ -6,7 +6,7 @@
 import { type Reals, at } from './columns.ts'
 import type { Frame } from './frame.ts'
 import type { Selection } from './select.ts'
-import { deviationOf, meanOf, sumOf } from './statistics.ts'
+import { sumOf } from './statistics.ts'
 
 /** Which rows are of which group, whatever their rewards. */
 export interface GroupLayout {
@@ -112,45 +112,73 @@ function placesFor(
 }
 
 /** Puts the rows of a selection into their groups. Rows without a group are in none. */
-export function groupLayout({ frame, rows }: Selection): GroupLayout {
-  const places = placesFor(frame.groups.size, rows.length)
+export const groupLayout = ({ frame, rows }: Selection): GroupLayout => groupLayouts(frame, [rows]).layout
+
+/**
+ * The groups of several lists of rows, one list after the other, in one layout: a group with rows in two lists is two
+ * groups. Those of list l are `firsts[l]` to before `firsts[l + 1]`; `whole` says that no group is in two lists.
+ */
+export function groupLayouts(
+  frame: Frame,
+  lists: readonly Uint32Array[],
+): { readonly layout: GroupLayout; readonly firsts: Uint32Array; readonly whole: boolean } {
+  const total = lists.reduce((sum, { length }) => sum + length, 0)
+  const places = placesFor(frame.groups.size, total)
   const codes: number[] = []
   const sizes: number[] = []
-  for (let index = 0; index < rows.length; index++) {
-    const code = frame.group.codes[rows[index] ?? 0] ?? -1
-    if (code < 0) continue
-    let place = places.get(code)
-    if (place < 0) {
-      place = codes.length
-      places.set(code, place)
-      codes.push(code)
-      sizes.push(0)
+  const firsts = new Uint32Array(lists.length + 1)
+  const placeOf = new Int32Array(total).fill(-1)
+  let n = 0
+  let whole = true
+  for (const [list, rows] of lists.entries()) {
+    const first = codes.length
+    firsts[list] = first
+    for (let index = 0; index < rows.length; index++, n++) {
+      const code = frame.group.codes[rows[index] ?? 0] ?? -1
+      if (code < 0) continue
+      let place = places.get(code)
+      // What an earlier list put there is another group.
+      if (place < first) {
+        if (place >= 0) whole = false
+        place = codes.length
+        places.set(code, place)
+        codes.push(code)
+        sizes.push(0)
+      }
+      placeOf[n] = place
+      sizes[place] = (sizes[place] ?? 0) + 1
     }
-    sizes[place] = (sizes[place] ?? 0) + 1
   }
   const size = codes.length
+  firsts[lists.length] = size
   const starts = new Uint32Array(size + 1)
   for (let group = 0; group < size; group++) starts[group + 1] = (starts[group] ?? 0) + (sizes[group] ?? 0)
   const grouped = new Uint32Array(starts[size] ?? 0)
   const filled = starts.slice()
-  for (let index = 0; index < rows.length; index++) {
-    const row = rows[index] ?? 0
-    const code = frame.group.codes[row] ?? -1
-    if (code < 0) continue
-    const place = places.get(code)
-    grouped[filled[place] ?? 0] = row
-    filled[place] = (filled[place] ?? 0) + 1
-  }
+  n = 0
+  for (const rows of lists)
+    for (let index = 0; index < rows.length; index++) {
+      const place = placeOf[n++] ?? -1
+      if (place < 0) continue
+      grouped[filled[place] ?? 0] = rows[index] ?? 0
+      filled[place] = (filled[place] ?? 0) + 1
+    }
+  return { layout: saidOf(frame, { size, codes: Uint32Array.from(codes), starts, rows: grouped }), firsts, whole }
+}
+
+/** Puts the rows of each group in order, and gathers what they say of it. */
+function saidOf(frame: Frame, layout: Omit<GroupLayout, 'trainStep' | 'expectedSize'>): GroupLayout {
+  const { size, codes, starts, rows } = layout
   const [trainStep, expectedSize] = [new Float64Array(size), new Float64Array(size)]
   for (let group = 0; group < size; group++) {
     const [from, to] = [starts[group] ?? 0, starts[group + 1] ?? 0]
-    sortPlaces(frame, grouped, from, to)
-    trainStep[group] = firstValue(frame, grouped, from, to, frame.trainStep.values)
-    const said = firstValue(frame, grouped, from, to, frame.groupSize.values)
+    sortPlaces(frame, rows, from, to)
+    trainStep[group] = firstValue(frame, rows, from, to, frame.trainStep.values)
+    const said = firstValue(frame, rows, from, to, frame.groupSize.values)
     const run = frame.runs[frame.groups.runs[codes[group] ?? 0] ?? 0]
     expectedSize[group] = Number.isNaN(said) ? (run?.group_size ?? Number.NaN) : said
   }
-  return { size, codes: Uint32Array.from(codes), starts, rows: grouped, trainStep, expectedSize }
+  return { ...layout, trainStep, expectedSize }
 }
 
 function outcomeOf(correct: Int8Array, members: Uint32Array, from: number, to: number): number {
@@ -163,6 +191,13 @@ function outcomeOf(correct: Int8Array, members: Uint32Array, from: number, to: n
 function areEqual(values: Float64Array, from: number, to: number): boolean {
   for (let index = from + 1; index < to; index++) if (values[index] !== values[from]) return false
   return true
+}
+
+/** The sum of the squares about a mean, from the first to the last. */
+function squaresOf(values: Float64Array, mean: number, from: number, to: number): number {
+  let total = 0
+  for (let index = from; index < to; index++) total += ((values[index] ?? 0) - mean) ** 2
+  return total
 }
 
 /** The groups of a layout with these rewards, which may be others than those of the selection. */
@@ -198,11 +233,16 @@ export function groupsWith(selection: Selection, layout: GroupLayout, reward: Re
     memberStarts[group + 1] = n
     const expected = at(layout.expectedSize, group)
     if (!Number.isNaN(expected)) complete[group] = n - from >= expected ? 1 : 0
-    total[group] = sumOf(rewards, from, n)
-    mean[group] = meanOf(rewards, from, n) ?? Number.NaN
-    std[group] = deviationOf(rewards, 1, from, n) ?? Number.NaN
-    stdPopulation[group] = deviationOf(rewards, 0, from, n) ?? Number.NaN
-    zeroVariance[group] = n - from >= 2 && areEqual(rewards, from, n) ? 1 : 0
+    const count = n - from
+    const sum = sumOf(rewards, from, n)
+    // Both deviations are of one sum of squares, and exactly 0 where all rewards are equal.
+    const isEqual = areEqual(rewards, from, n)
+    const squares = isEqual ? 0 : squaresOf(rewards, sum / count, from, n)
+    total[group] = sum
+    mean[group] = count === 0 ? Number.NaN : sum / count
+    std[group] = count < 2 ? Number.NaN : Math.sqrt(squares / (count - 1))
+    stdPopulation[group] = count === 0 ? Number.NaN : Math.sqrt(squares / count)
+    zeroVariance[group] = count >= 2 && isEqual ? 1 : 0
     outcome[group] = outcomeOf(scores.correct.values, members, from, n)
   }
   return { ...layout, memberStarts, members, rewards, complete, total, mean, std, stdPopulation, zeroVariance, outcome }

@@ -120,5 +120,13 @@ export function select(frame: Frame, filter: FrameFilter, version: string | unde
 
 /** The rows of which `test` holds, in the same order. */
 export function rowsWhere(selection: Selection, test: (row: number) => boolean): Selection {
-  return { ...selection, rows: selection.rows.filter(test) }
+  const { rows } = selection
+  const found = new Uint32Array(rows.length)
+  let size = 0
+  // The `filter` of typed arrays takes five times as long.
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    if (test(row)) found[size++] = row
+  }
+  return { ...selection, rows: found.subarray(0, size) }
 }

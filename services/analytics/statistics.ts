@@ -101,6 +101,11 @@ export class Gathered {
     this.#values[this.#size++] = value
   }
 
+  /** Takes everything out again, so that the memory is used once more. Ends what `values` gave. */
+  clear(): void {
+    this.#size = 0
+  }
+
   get size(): number {
     return this.#size
   }

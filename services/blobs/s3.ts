@@ -122,7 +122,7 @@ function clientOf({ endpoint, region, pathStyle, credentials, agent, logger }: S
 function noteText(what: unknown): string {
   if (typeof what !== 'object' || what === null) return String(what)
   const { commandName, error } = what as { readonly commandName?: unknown; readonly error?: unknown }
-  return `${String(commandName ?? 'client')}: ${errorText(error)}`
+  return `${typeof commandName === 'string' ? commandName : 'client'}: ${errorText(error)}`
 }
 
 const notFound = (key: string): Problem => new Problem('not_found', `there is no object ${key}`)

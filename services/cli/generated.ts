@@ -9,6 +9,7 @@ import { PROBLEMS } from '#schemas/problems.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
 import { datasetRoutes } from '#services/query/routes/dataset-routes.ts'
 import { openApiDocument } from '#services/query/docs/openapi.ts'
+import { questionsText } from '#services/query/docs/questions.ts'
 import { describedRoutes } from '#services/query/routes/routes.ts'
 
 /** The server that the document in the repository names: the default of one that was just started. */
@@ -24,6 +25,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['events.schema.json', json(eventsDocument())],
     ['openapi.json', json(openApiDocument(routes, DEFAULT_URL))],
     ['catalogue.md', catalogue()],
+    ['questions.md', questionsText()],
   ])
 }
 

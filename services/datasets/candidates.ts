@@ -8,7 +8,7 @@ import { relation, type LakeFiles } from './files.ts'
 import { FILTER_NAMES, FILTERS, REASON_NAMES, type FilterName, type Reason } from './filters.ts'
 import { fitsFilter } from './predicates.ts'
 import type { DatasetRequest, MixPart } from './request.ts'
-import { asksPassRate, OF_COMPLETED, OF_LINEAGE, scopeStatements } from './scopes.ts'
+import { asksPassRate, OF_COMPLETED, OF_LINEAGE, OF_RUNS_OF_LINEAGE, scopeStatements } from './scopes.ts'
 import { DUCKDB, type Dialect } from './dialect.ts'
 import { bestScores } from './scores.ts'
 import { STEP_IMAGES } from './messages.ts'
@@ -54,7 +54,7 @@ export const NARROW = [
   'finished_at',
 ]
 /** Those that trajectory.started says. */
-export const STARTED: ReadonlySet<string> = new Set([
+const STARTED = new Set([
   'item_id',
   'group_id',
   'policy_version',
@@ -74,9 +74,9 @@ export const TESTS: Readonly<Record<Reason, string>> = {
 }
 
 /** An unfinished trajectory with the columns of a finished one. */
-function unfinishedSelect(): string {
+function unfinishedSelect(narrow: readonly string[]): string {
   const types = lakeColumns('trajectories')
-  const columns = NARROW.map((column) => {
+  const columns = narrow.map((column) => {
     if (column === 'run_id' || column === 'trajectory_id' || column === 'n_conflicts') return `u.${column}`
     if (STARTED.has(column)) return `s.${column}`
     if (column === 'n_steps_seen') return 'coalesce(w.n_steps_seen, 0) AS n_steps_seen'
@@ -127,27 +127,55 @@ function mixPart(mix: readonly MixPart[]): string {
   return `CASE ${cases.join(' ')} END`
 }
 
-/** The statements that make `candidates`. */
-export function candidateStatements(request: DatasetRequest, files: LakeFiles): string[] {
+/** Steps of trajectories without a finish matter only where these are taken: what is unfinished is left out before anything else is looked at. */
+const filesOfUnfinished = ({ include }: DatasetRequest, files: LakeFiles): LakeFiles =>
+  include.includes('unfinished') ? files : {}
+
+/** Trajectories of other runs are counted where they are finished; of the others, which are found by their runs, it is not asked. */
+export function isCounted({ conditions, shaping = {} }: DatasetRequest, dialect: Dialect = DUCKDB): string {
+  if (conditions.run === undefined) return 'true'
+  const ofRuns = shaping.lineage === true ? OF_RUNS_OF_LINEAGE : fitsFilter('run', conditions, dialect)
+  return `NOT t.unfinished OR ${ofRuns}`
+}
+
+/** The columns of NARROW that the text names. */
+const namedIn = (text: string): string[] => NARROW.filter((column) => new RegExp(`\\b${column}\\b`).test(text))
+
+/** What every statement needs, beside the columns that are named. */
+const ALWAYS = 'run_id trajectory_id item_id group_id n_conflicts image_ids n_steps_seen'
+
+/** What is asked of `candidates`: the statements over it, where no others than these are run. */
+export interface Asking {
+  readonly statements: readonly string[]
+  /** Whether they change it. */
+  readonly change: boolean
+}
+
+/** The statements that make `candidates`, with all columns of NARROW or those that are asked for. */
+export function candidateStatements(request: DatasetRequest, files: LakeFiles, asking?: Asking): string[] {
+  const judged = [leftOut(request), mixPart(request.shaping?.mix ?? []), ...scopeStatements(request, files)]
+  const narrow = asking === undefined ? NARROW : namedIn([ALWAYS, ...asking.statements, ...judged].join(' '))
   return [
     ...unfinishedStatements(files),
     `CREATE TEMP TABLE unfinished_steps AS
     SELECT trajectory_id, count(*) AS n_steps_seen, max(step_index) AS step_index_max, flatten(list(${STEP_IMAGES})) AS image_ids
-    FROM ${relation('steps', files, ['trajectory_id', 'step_index', 'images', 'observation'])} s WHERE trajectory_id IN (SELECT trajectory_id FROM unfinished) GROUP BY trajectory_id`,
+    FROM ${relation('steps', filesOfUnfinished(request, files), ['trajectory_id', 'step_index', 'images', 'observation'])} s WHERE trajectory_id IN (SELECT trajectory_id FROM unfinished) GROUP BY trajectory_id`,
     `CREATE TEMP TABLE known AS
-    SELECT ${NARROW.map(sqlName).join(', ')}, false AS unfinished FROM ${relation('trajectories', files, NARROW)}
-    UNION ALL ${unfinishedSelect()}`,
+    SELECT ${narrow.map(sqlName).join(', ')}, false AS unfinished FROM ${relation('trajectories', files, narrow)}
+    UNION ALL ${unfinishedSelect(narrow)}`,
     `CREATE TEMP TABLE lacking AS
     SELECT DISTINCT trajectory_id FROM (SELECT trajectory_id, unnest(image_ids) AS image_id FROM known) w
     WHERE NOT EXISTS (SELECT 1 FROM ${relation('images', files, ['image_id', 'stored'])} h WHERE h.stored AND h.image_id = w.image_id)`,
     `CREATE TEMP TABLE best AS ${bestScores((table, columns) => relation(table, files, columns), 'known', request.rewardVersion)}`,
     ...scopeStatements(request, files),
-    `CREATE TEMP TABLE candidates AS
+    // To be counted once it need not be kept.
+    `CREATE TEMP ${asking?.change === false ? 'VIEW' : 'TABLE'} candidates AS
     SELECT t.* EXCLUDE (image_ids), b.reward, b.correct, b.reward_version, b.parts, b.answer_match, b.format_ok, i.dataset, i.family, i.split,
       ${mixPart(request.shaping?.mix ?? [])} AS mix_part, ${leftOut(request)} AS left_out
     FROM known t
     LEFT JOIN best b ON b.trajectory_id = t.trajectory_id
     LEFT JOIN ${relation('items', files, ['item_id', 'dataset', 'family', 'split'])} i ON i.item_id = t.item_id
-    ${asksPassRate(request) ? 'LEFT JOIN pass_rates p ON p.item_id = t.item_id' : ''}`,
+    ${asksPassRate(request) ? 'LEFT JOIN pass_rates p ON p.item_id = t.item_id' : ''}
+    WHERE ${isCounted(request)}`,
   ]
 }

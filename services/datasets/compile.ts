@@ -4,7 +4,7 @@ import type { CopyWrite } from '#services/lake/jobs.ts'
 import { candidateStatements } from './candidates.ts'
 import { ORDER } from './cuts.ts'
 import { countsQuery, selectionStatements } from './selection.ts'
-import { canHold, type LakeFile, type LakeFiles } from './files.ts'
+import type { LakeFiles } from './files.ts'
 import { writing } from './formats/write.ts'
 import { imageMode } from './recipes/asked.ts'
 import { RECIPES } from './recipes.ts'
@@ -30,21 +30,11 @@ export const TABLES_READ = [
   'events',
 ] as const satisfies readonly LakeTableName[]
 
-/** Tables whose files are left out by the run that is asked for. Not trajectories: what is in none of its files counts as unfinished. */
-const PRUNED_BY_RUN: ReadonlySet<LakeTableName> = new Set(['steps', 'runs'])
-
 /**
  * Steps that are put together at a time, as their messages are in memory all at once. 300,000 steps of 1.7 KB as jsonl,
  * with a limit of 1 GB for the engine: 1.5 GB resident in parts of 50,000, 2.4 GB in one.
  */
 const STEPS_PER_PART = 50_000
-
-/** Whether a request has to read a file. */
-export function isNeeded(request: DatasetRequest, table: LakeTableName, file: LakeFile): boolean {
-  // The runs of a lineage are known only once the runs have been read.
-  const run = request.shaping?.lineage === true ? undefined : request.conditions.run
-  return !PRUNED_BY_RUN.has(table) || canHold(file, 'run_id', run)
-}
 
 /**
  * The selected trajectories, which recipes make rows of: all columns of `candidates` and `part`, which rises with the
@@ -56,7 +46,15 @@ function keptStatement(stepsPerPart: number): string {
     FROM candidates WHERE left_out IS NULL`
 }
 
-/** Compiles a request. `files` are those that `isNeeded` keeps. */
+/** What only counts: the statements, over no more columns than they name. */
+export function compileCounts(request: DatasetRequest, files: LakeFiles): Pick<Compiled, 'prepare' | 'counts'> {
+  const selection = selectionStatements(request, files)
+  const counts = countsQuery(request, files)
+  const asking = { statements: [...selection, counts], change: selection.length > 0 }
+  return { prepare: [...candidateStatements(request, files, asking), ...selection], counts }
+}
+
+/** Compiles a request. `files` are those that it needs. */
 export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart = STEPS_PER_PART): Compiled {
   const { recipe: name, format, shape, include, advantage, options = {} } = request
   const recipe = RECIPES[name]
@@ -66,7 +64,7 @@ export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart 
   const { imageColumns } = recipe
   return {
     prepare: [...candidateStatements(request, files), ...selectionStatements(request, files)],
-    counts: countsQuery(request),
+    counts: countsQuery(request, files),
     write: (output, imageUrl) => ({
       gather: [keptStatement(stepsPerPart), ...recipe.statements({ ...asked, files, parts })],
       notTaken: 'SELECT why, n FROM not_taken ORDER BY why',

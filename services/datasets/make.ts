@@ -3,14 +3,17 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { LakeTableName } from '#schemas/lake.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import type { CopyResult } from '#services/lake/jobs.ts'
 import type { Logger } from '#services/logger.ts'
-import { compile, isNeeded, TABLES_READ } from './compile.ts'
+import { compile, compileCounts, TABLES_READ } from './compile.ts'
 import type { LakeFile, LakeFiles, LocalFile } from './files.ts'
 import { countsFrom, type Counts, type Manifest } from './manifest.ts'
-import { buildKey, canonicalQuery, type PinnedRequest } from './request.ts'
+import { neededFiles, staysInRuns, type TableFiles } from './pruning.ts'
+import { buildKey, canonicalQuery, type DatasetRequest, type PinnedRequest } from './request.ts'
 import type { RunCopy } from './run-copy.ts'
+import { lineageStatement } from './scopes.ts'
 import { compiledProblem } from './sql-problem.ts'
 
 /** The state of the lake that a dataset is taken of. */
@@ -49,33 +52,52 @@ export async function countDataset(
   pinned: PinnedRequest,
   signal: AbortSignal,
 ): Promise<Counts> {
-  const { files } = await plan(options, pinned)
-  const { prepare, counts } = compile(pinned.request, files)
   try {
+    const { files } = await plan(options, pinned, signal)
+    const { prepare, counts } = compileCounts(pinned.request, files)
     return countsFrom((await options.runCopy({ prepare, counts }, { signal })).counts)
   } catch (error) {
     throw compiledProblem(error)
   }
 }
 
+/** The runs that a request asks for, and with lineage those that they resumed; undefined for all. */
+async function runsOf(
+  { blobs, runCopy }: Pick<MakeOptions, 'blobs' | 'runCopy'>,
+  request: DatasetRequest,
+  files: readonly LakeFile[],
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const runs = request.conditions.run?.any.map(String)
+  if (runs === undefined || request.shaping?.lineage !== true) return runs
+  const prepare = [lineageStatement(request, { runs: await local(blobs, files) })]
+  const { counts } = await runCopy({ prepare, counts: 'SELECT run_id, 0 FROM lineage' }, { signal })
+  return counts.flatMap(([run]) => (run === null ? [] : [run]))
+}
+
+const local = (blobs: Blobs, files: readonly LakeFile[]): Promise<LocalFile[]> =>
+  Promise.all(files.map(async (file) => ({ ...file, localPath: await blobs.localPath(file.path) })))
+
 /** Finds the files that a request must read. */
 async function plan(
-  { blobs, filesAt }: Pick<MakeOptions, 'blobs' | 'filesAt'>,
+  options: Pick<MakeOptions, 'blobs' | 'filesAt' | 'runCopy'>,
   { request, snapshotId }: PinnedRequest,
+  signal: AbortSignal,
 ): Promise<Planned> {
-  const files: { -readonly [Table in keyof LakeFiles]: LocalFile[] } = {}
-  const lakeFiles: string[] = []
-  for (const table of TABLES_READ) {
-    const local: LocalFile[] = []
-    for (const file of await filesAt(table, snapshotId)) {
-      if (isNeeded(request, table, file)) {
-        local.push({ ...file, localPath: await blobs.localPath(file.path) })
-        lakeFiles.push(file.path)
-      }
-    }
-    files[table] = local
+  const listed = await Promise.all(
+    TABLES_READ.map(async (table) => [table, await options.filesAt(table, snapshotId)] as const),
+  )
+  const all = Object.fromEntries(listed) as TableFiles
+  const runs = await runsOf(options, request, all.runs, signal)
+  const within = runs !== undefined && staysInRuns(request, runs) ? runs : undefined
+  const needed = neededFiles(request, all, within)
+  const files: { -readonly [Table in LakeTableName]?: LocalFile[] } = {}
+  for (const table of TABLES_READ) files[table] = await local(options.blobs, needed[table])
+  const finished = all.trajectories.reduce((sum, { rows }) => sum + rows, 0)
+  return {
+    files: { ...files, ...(within === undefined ? {} : { scope: { runs: within, finished } }) },
+    lakeFiles: TABLES_READ.flatMap((table) => needed[table].map(({ path }) => path)),
   }
-  return { files, lakeFiles }
 }
 
 export interface Making extends MakeOptions {
@@ -90,7 +112,7 @@ export async function makeDataset(making: Making): Promise<Manifest> {
   const { pinned, snapshot, clock, logger } = making
   const started = clock()
   const { request } = pinned
-  const planned = await plan(making, pinned)
+  const planned = await plan(making, pinned, making.signal)
   const compiled = compile(request, planned.files)
   await mkdir(making.scratchDir, { recursive: true })
   const output = join(making.scratchDir, `${randomUUID()}.${request.format}`)

@@ -5,7 +5,7 @@ import type { FormatName, RecipeName, Shape } from './recipes.ts'
 
 /** Counts of trajectories. `trajectories` = `rows` + all of `filtered` + all of `left_out`. */
 export interface Counts {
-  /** Trajectories known at the snapshot. */
+  /** Trajectories known at the snapshot; where runs are asked for, of other runs the finished ones. */
   readonly trajectories: number
   /** Those in the dataset. */
   readonly rows: number

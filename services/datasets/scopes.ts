@@ -15,7 +15,7 @@ const texts = (values: readonly unknown[]): string => sqlTexts(values.map(String
  * `lineage` (run_id, below): the runs asked for and those that they resumed, each ancestor up to the train step at which
  * it was left. A null `below` is no bound. UNION, so that runs which name each other as parents come to an end.
  */
-function lineageStatement({ conditions }: DatasetRequest, files: LakeFiles): string {
+export function lineageStatement({ conditions }: DatasetRequest, files: LakeFiles): string {
   const runs = relation('runs', files, ['run_id', 'parent_run_id', 'resumed_at_train_step'])
   return `CREATE TEMP TABLE lineage AS
     WITH RECURSIVE chain(run_id, below) AS (
@@ -28,6 +28,9 @@ function lineageStatement({ conditions }: DatasetRequest, files: LakeFiles): str
 
 /** Whether trajectory `t` is of a run of the lineage. */
 export const OF_LINEAGE = `EXISTS (SELECT 1 FROM lineage l WHERE l.run_id = t.run_id AND (l.below IS NULL OR t.train_step < l.below))`
+
+/** Whether trajectory `t` is of one of the runs of the lineage, before or after it was left. */
+export const OF_RUNS_OF_LINEAGE = `coalesce(t.run_id IN (SELECT run_id FROM lineage), false)`
 
 const asksRate = (conditions: Conditions): boolean => conditions.item_pass_rate !== undefined
 

@@ -169,7 +169,9 @@ function limitStatement(limit: number, { recipe, seed, shaping = {} }: DatasetRe
       ) QUALIFY row_number() OVER (ORDER BY nth, class NULLS LAST) > ${limit}`,
     )
   }
-  return cutStatement(limitCut(limit, seed, orderOf(unit)), key)
+  // What has no item or group gives no row of such a recipe, so it must not take the place of one.
+  const among = unit === 'trajectory' ? 'true' : `${unit}_id IS NOT NULL`
+  return cutStatement({ ...limitCut(limit, seed, orderOf(unit)), among }, key)
 }
 
 /** The statements that leave out of `candidates` what the shaping of the request does not take. */
@@ -194,7 +196,13 @@ export function selectionStatements(request: DatasetRequest, files: LakeFiles): 
 export const LEAKS = 'leaks:'
 
 /** A query that gives (left_out, n): null for the selected trajectories, and apart from these how many of them leak. */
-export function countsQuery({ shaping = {} }: DatasetRequest): string {
+export function countsQuery({ shaping = {} }: DatasetRequest, { scope }: LakeFiles): string {
   const leaking = `UNION ALL SELECT ${sqlText(LEAKS)}, count(*) FROM candidates WHERE ${IN} AND item_id IN (SELECT item_id FROM unseen)`
-  return `SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out ${shaping.leaks === 'count' ? leaking : ''}`
+  // Finished trajectories of other runs were not read, and are counted by their files.
+  const others = `SELECT 'filter:run', ${scope?.finished ?? 0} - count(*) FROM known WHERE NOT unfinished`
+  const candidates =
+    scope === undefined
+      ? 'SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out'
+      : `SELECT left_out, sum(n)::BIGINT AS n FROM (SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out UNION ALL ${others}) GROUP BY left_out HAVING sum(n) > 0`
+  return `${candidates} ${shaping.leaks === 'count' ? leaking : ''}`
 }

@@ -2,7 +2,7 @@
  * Trajectories that have events but no trajectory.finished at a snapshot. The lake's trajectories has finished ones
  * only, so what is known of the others is read from the raw events.
  */
-import { relation, type LakeFiles } from './files.ts'
+import { inScope, relation, type LakeFiles } from './files.ts'
 import { PROMPT_IMAGES } from './messages.ts'
 
 /** Parts of a message's content as text, images as their mark: what the lake does with messages of finished ones. */
@@ -31,13 +31,15 @@ export function unfinishedStatements(files: LakeFiles): string[] {
   const raw = relation('events', files, ['partition', 'offset', 'headers', 'raw'])
   return [
     `CREATE TEMP TABLE unfinished AS
-    SELECT min(run_id) FILTER (verdict = 'accepted') AS run_id, trajectory_id, min("partition") AS "partition",
-      min("offset") FILTER (verdict = 'accepted' AND type = 'trajectory.started') AS "offset", count(*) FILTER (verdict = 'conflict') AS n_conflicts
-    FROM ${events} e
-    WHERE trajectory_id IS NOT NULL AND verdict IN ('accepted', 'conflict')
-      AND NOT EXISTS (SELECT 1 FROM ${relation('trajectories', files, ['trajectory_id'])} t WHERE t.trajectory_id = e.trajectory_id)
-    GROUP BY trajectory_id
-    HAVING count(*) FILTER (verdict = 'accepted') > 0`,
+    WITH open AS (
+      SELECT trajectory_id, min(run_id) AS run_id, min("partition") AS "partition", min("offset") FILTER (type = 'trajectory.started') AS "offset"
+      FROM ${events} e
+      WHERE trajectory_id IS NOT NULL AND verdict = 'accepted' AND ${inScope(files)}
+        AND NOT EXISTS (SELECT 1 FROM ${relation('trajectories', files, ['trajectory_id'])} t WHERE t.trajectory_id = e.trajectory_id)
+      GROUP BY trajectory_id
+    ),
+    conflicts AS (SELECT c.trajectory_id, count(*) AS n FROM ${events} c JOIN open o ON o.trajectory_id = c.trajectory_id WHERE c.verdict = 'conflict' GROUP BY c.trajectory_id)
+    SELECT o.*, coalesce(c.n, 0) AS n_conflicts FROM open o LEFT JOIN conflicts c ON c.trajectory_id = o.trajectory_id`,
     `CREATE TEMP TABLE unfinished_starts AS
     WITH starts AS MATERIALIZED (
       SELECT u.trajectory_id, CASE WHEN json_exists(headers, '$.ce_type') THEN decode(raw)::JSON ELSE decode(raw)::JSON -> '$.data' END AS data

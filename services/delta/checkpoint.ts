@@ -60,7 +60,7 @@ export async function writeCheckpoint(
 }
 
 /** The version of the last checkpoint; undefined where there is none. */
-export async function lastCheckpoint(blobs: Blobs, table: LakeTableName): Promise<number | undefined> {
+export async function lastCheckpoint(blobs: Pick<Blobs, 'get'>, table: LakeTableName): Promise<number | undefined> {
   const bytes = await blobs.get(lastCheckpointKey(table))
   if (bytes === undefined) return undefined
   const { version } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { version?: unknown }

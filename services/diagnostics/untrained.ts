@@ -49,18 +49,26 @@ function ownReason({ frame, scores }: Selection, row: number): Omit<Explained, '
   return Number.isFinite(reward) ? undefined : { reason: 'nonfinite', detail: null }
 }
 
-/** What is wrong with the group of each row that is in one. */
-function groupReasons(selection: Selection): Map<number, Omit<Explained, 'row'>> {
-  const found = new Map<number, Omit<Explained, 'row'>>()
+/** What is wrong with the group of each row that is in one, by row. */
+function groupReasons(selection: Selection): (Omit<Explained, 'row'> | undefined)[] {
+  const found = Array.from<undefined, Omit<Explained, 'row'> | undefined>(
+    { length: selection.frame.size },
+    () => undefined,
+  )
   const groups = groupsOf(selection)
   for (let group = 0; group < groups.size; group++) {
-    const standing = new Set(groups.members.subarray(groups.memberStarts[group], groups.memberStarts[group + 1]))
     const outcome = OUTCOMES[groups.outcome[group] ?? 0]
-    for (const row of groups.rows.subarray(groups.starts[group], groups.starts[group + 1])) {
-      if (!standing.has(row)) found.set(row, { reason: 'replaced', detail: null })
-      else if (groups.complete[group] === 0) found.set(row, { reason: 'incomplete_group', detail: null })
+    const last = groups.memberStarts[group + 1] ?? 0
+    let member = groups.memberStarts[group] ?? 0
+    for (let place = groups.starts[group] ?? 0; place < (groups.starts[group + 1] ?? 0); place++) {
+      const row = groups.rows[place] ?? 0
+      // Members stand in the order of the rows.
+      const isStanding = member < last && groups.members[member] === row
+      if (isStanding) member += 1
+      if (!isStanding) found[row] = { reason: 'replaced', detail: null }
+      else if (groups.complete[group] === 0) found[row] = { reason: 'incomplete_group', detail: null }
       else if (groups.zeroVariance[group] === 1)
-        found.set(row, { reason: 'zero_variance', detail: outcome === 'mixed' ? 'uniform_other' : (outcome ?? null) })
+        found[row] = { reason: 'zero_variance', detail: outcome === 'mixed' ? 'uniform_other' : (outcome ?? null) }
     }
   }
   return found
@@ -76,7 +84,7 @@ export function explained(all: Selection, counted: Selection): Explained[] {
   return Array.from(all.rows, (row) => {
     const found = wordOf(all, row) ??
       ownReason(all, row) ??
-      ofGroups.get(row) ?? { reason: spoke ? ('unmentioned' as const) : ('ready' as const), detail: null }
+      ofGroups[row] ?? { reason: spoke ? ('unmentioned' as const) : ('ready' as const), detail: null }
     return { row, ...found }
   })
 }

@@ -106,7 +106,7 @@ async function run({ id, kind, request }: Extract<ToProcess, { is: 'run' }>): Pr
 process.on('message', (message: ToProcess) => {
   switch (message.is) {
     case 'open':
-      setPriority(message.options.niceness ?? 0)
+      if (message.options.niceness !== undefined) setPriority(message.options.niceness)
       engine = openEngine(message.options)
       stager = new Stager(message.options.scratchDir)
       // Each job that awaits it reports the failure.

@@ -12,10 +12,13 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { jsonText } from '#services/json-text.ts'
 import type { Logger } from '#services/logger.ts'
 import { Problem, problemBody } from '#services/problem.ts'
+import { namedBytes, OBJECT, SENDS_OBJECTS } from '#services/query/bytes/object-header.ts'
+import { sendFile } from './file-sending.ts'
 import { answerHeadErrors, HEAD_BYTES_MAX } from './head-errors.ts'
 
 interface Fetching {
@@ -31,6 +34,8 @@ export interface FrontOptions {
   /** The unix socket of the query server. It may appear later, and may go. Undefined where this process runs ingest alone. */
   readonly querySocket: string | undefined
   readonly logger: Logger
+  /** The folder of the objects, where they lie in one that this process can read: their bytes are then sent from here. */
+  readonly objectsFolder?: string | undefined
   /** How long the query server may take to say whether it is ready before the front says that it is not. Default 6 s. */
   readonly readyMsMax?: number
 }
@@ -49,8 +54,10 @@ const KEEP_ALIVE_MS = 65_000
 const READY_MS_MAX = 6_000
 const CONNECTIONS_MAX = 10_000
 
-/** Headers that belong to one connection and are not passed on. */
+/** Headers that belong to one connection, or to what the front and the query server say to each other, and are not passed on. */
 const HOP_BY_HOP = new Set([
+  SENDS_OBJECTS,
+  OBJECT,
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -112,13 +119,39 @@ function answerNotReady(response: ServerResponse, code: 'starting' | 'not_answer
 
 const isReadiness = (incoming: IncomingMessage): boolean => /^\/readyz(\?|$)/.test(incoming.url ?? '')
 
+interface QueryServer {
+  readonly agent: Agent
+  readonly socketPath: string
+  readonly objectsFolder: string | undefined
+  readonly readyMsMax: number
+}
+
+/** Hands back an answer of the query server: its body, or the bytes that it names. */
+function handBack(answer: IncomingMessage, response: ServerResponse, objectsFolder: string | undefined): void {
+  const headers = passedOn(answer.headers)
+  const object = answer.headers[OBJECT]
+  if (typeof object === 'string' && objectsFolder !== undefined) {
+    answer.resume()
+    const { key, start, end } = namedBytes(object)
+    const begin = () =>
+      void response.writeHead(answer.statusCode ?? 502, { ...headers, 'content-length': String(end - start) })
+    sendFile(response, { path: join(objectsFolder, key), start, end }, begin).catch(() => answerUnavailable(response))
+    return
+  }
+  // Lists such as Set-Cookie and Link stay apart as they came.
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers)
+  answer.pipe(response)
+  answer.on('error', () => response.destroy())
+  answer.on('close', () => {
+    if (!answer.complete) response.destroy()
+  })
+}
+
 /** Hands a request to the query server and its answer back; either side that goes away takes the other with it. */
 function passOn(
   incoming: IncomingMessage,
   response: ServerResponse,
-  agent: Agent,
-  socketPath: string,
-  readyMsMax = READY_MS_MAX,
+  { agent, socketPath, objectsFolder, readyMsMax }: QueryServer,
 ): void {
   const chunked = incoming.headers['transfer-encoding'] !== undefined
   const onward = request({
@@ -126,7 +159,11 @@ function passOn(
     socketPath,
     method: incoming.method,
     path: incoming.url,
-    headers: { ...passedOn(incoming.headers), ...(chunked ? { 'transfer-encoding': 'chunked' } : {}) },
+    headers: {
+      ...passedOn(incoming.headers),
+      ...(chunked ? { 'transfer-encoding': 'chunked' } : {}),
+      ...(objectsFolder === undefined ? {} : { [SENDS_OBJECTS]: 'true' }),
+    },
   })
   const silence = isReadiness(incoming)
     ? setTimeout(() => {
@@ -137,14 +174,7 @@ function passOn(
     : undefined
   onward.on('response', (answer) => {
     clearTimeout(silence)
-    const headers = passedOn(answer.headers)
-    // Lists such as Set-Cookie and Link stay apart as they came.
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers)
-    answer.pipe(response)
-    answer.on('error', () => response.destroy())
-    answer.on('close', () => {
-      if (!answer.complete) response.destroy()
-    })
+    handBack(answer, response, objectsFolder)
   })
   onward.on('error', () => {
     clearTimeout(silence)
@@ -179,7 +209,7 @@ function listening(server: Server, options: FrontOptions): Promise<void> {
 
 /** Who answers what: ingest on this thread, everything else on the socket, and what this process does not run not at all. */
 function answering(
-  { ingest: app, querySocket, readyMsMax }: FrontOptions,
+  { ingest: app, querySocket, objectsFolder, readyMsMax = READY_MS_MAX }: FrontOptions,
   agent: Agent,
 ): (incoming: IncomingMessage, response: ServerResponse) => void {
   const ingest =
@@ -188,7 +218,7 @@ function answering(
       : getRequestListener((call, bindings) => app.fetch(call, bindings), { overrideGlobalObjects: true })
   return (incoming, response) => {
     if (querySocket !== undefined && !isIngest(incoming.method ?? '', incoming.url ?? ''))
-      passOn(incoming, response, agent, querySocket, readyMsMax)
+      passOn(incoming, response, { agent, socketPath: querySocket, objectsFolder, readyMsMax })
     else if (ingest !== undefined) void ingest(incoming, response)
     else if (isHealth(incoming)) response.end(jsonText({ status: 'ok' }))
     else answerNoIngest(incoming, response)

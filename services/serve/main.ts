@@ -65,6 +65,7 @@ export async function startServer(options: ServeOptions): Promise<Server> {
       port: config.port,
       ingest: runsIngest ? ingestApp({ log, blobs, logger, isAlone, ...key }) : undefined,
       querySocket: isAlone ? undefined : socket,
+      objectsFolder: config.blobs.kind === 'directory' ? config.blobs.folder : undefined,
       logger,
     })
     opened.push(() => front.close(GRACE_MS))

@@ -89,15 +89,21 @@ export async function bigLake(size: BigLakeSize): Promise<BigLake> {
     await connection.run(
       `copy (select ${columns.join(', ')} from made order by ${order}) to '${path}' (format parquet, compression zstd, row_group_size 8192)`,
     )
+    // As the archive notes them.
+    const bounds = ['run_id', 'trajectory_id'].filter((name) => made.has(name))
+    const [[rows, ...found] = []] = (
+      await connection.runAndReadAll(
+        `select count(*), ${bounds.map((name) => `min(${name}), max(${name})`).join(', ')} from made`,
+      )
+    ).getRows()
+    const stats = Object.fromEntries(
+      bounds.map((name, n) => [name, { min: String(found[2 * n]), max: String(found[2 * n + 1]), null_count: 0 }]),
+    )
     const key = `lake/${table}/1.parquet`
     bytes += statSync(path).size
     copyFileSync(path, `${path}.copy`)
     await blobs.put(key, { file: `${path}.copy` })
-    files.set(table, {
-      path: key,
-      rows: size.runs * size.trajectoriesEach * (table === 'steps' ? size.stepsEach : 1),
-      stats: {},
-    })
+    files.set(table, { path: key, rows: Number(rows), stats })
   }
   connection.closeSync()
   duckdb.closeSync()

@@ -194,7 +194,7 @@ async function nginx(folder: string): Promise<{ port: number; stop(): void } | u
   const config = join(home, 'nginx.conf')
   writeFileSync(
     config,
-    `daemon off; worker_processes 1; pid ${home}/pid; error_log stderr crit; events {}
+    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; worker_processes 1; pid ${home}/pid; error_log stderr crit; events {}
      http { access_log off; sendfile on; server { listen 127.0.0.1:${port}; root ${folder}/files; } }`,
   )
   const child = spawn('nginx', ['-p', home, '-c', config], { stdio: 'ignore' })

@@ -10,6 +10,9 @@ export interface Scale {
   readonly rounds: number
   /** Steps of the pipeline; the other parts take what they need of them. */
   readonly steps: number
+  /** Also what takes an hour; only what takes a minute. */
+  readonly large?: boolean
+  readonly quick?: boolean
 }
 
 const LINES = 'application/x-ndjson'

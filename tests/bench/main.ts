@@ -3,6 +3,7 @@
  * test: machines differ. `npm run bench -- --only pipeline --steps 1000000 --rounds 1`, `npm run bench -- --quick`.
  */
 import { parseArgs } from 'node:util'
+import { analyticsFigures } from './analytics.ts'
 import { batchFigures, type Scale, singleFigures } from './ingest.ts'
 import { datasetFigures } from './datasets.ts'
 import { pipelineFigures } from './pipeline.ts'
@@ -13,6 +14,7 @@ const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = {
   singles: singleFigures,
   pipeline: pipelineFigures,
   datasets: datasetFigures,
+  analytics: analyticsFigures,
 }
 
 const { values } = parseArgs({
@@ -21,17 +23,22 @@ const { values } = parseArgs({
     steps: { type: 'string' },
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    large: { type: 'boolean', default: false },
   },
 })
 const scale: Scale = {
   rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
   steps: Number(values.steps ?? (values.quick ? 20_000 : 100_000)),
+  large: values.large,
+  quick: values.quick,
 }
 const figures: Figure[] = []
 for (const name of values.only.split(',')) {
   const part = PARTS[name]
   if (part === undefined || !(scale.steps > 0) || !(scale.rounds > 0)) {
-    say(`usage: npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--steps 100000] [--rounds 3] [--quick]`)
+    say(
+      `usage: npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--steps 100000] [--rounds 3] [--quick] [--large]`,
+    )
     process.exit(2)
   }
   figures.push(...(await part(scale)))

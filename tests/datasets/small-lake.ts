@@ -9,7 +9,7 @@ import { directoryBlobs } from '#services/blobs/directory.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { datasets, type Datasets, type DatasetCatalog, type DatasetsOptions } from '#services/datasets/datasets.ts'
 import type { DatasetSnapshot } from '#services/datasets/make.ts'
-import type { LakeFile } from '#services/datasets/files.ts'
+import type { ColumnStats, LakeFile } from '#services/datasets/files.ts'
 import type { RunCopy } from '#services/datasets/run-copy.ts'
 import { inProcessLake } from '#tests/support/in-process-lake.ts'
 import { memoryLog } from '#tests/support/memory-log.ts'
@@ -33,8 +33,37 @@ export interface SmallLake {
   close(): Promise<void>
 }
 
-/** A lake with no snapshot yet. */
-export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise<SmallLake> {
+/** What the archive says of the columns of a file. */
+const STATED =
+  'run_id trajectory_id item_id group_id policy_version train_step status type verdict image_id reward_version'.split(
+    ' ',
+  )
+
+/** The least and greatest value of each column that has any, and how many rows have none. */
+function statsOf(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  isStated: (column: string) => boolean,
+): LakeFile['stats'] {
+  const stats = STATED.filter(isStated).map((column): [string, ColumnStats] => {
+    const values = rows
+      .map((row) => row[column])
+      .filter((value) => typeof value === 'string' || typeof value === 'number')
+    const sorted = values.toSorted((left, right) =>
+      typeof left === 'number' && typeof right === 'number'
+        ? left - right
+        : Buffer.compare(Buffer.from(String(left)), Buffer.from(String(right))),
+    )
+    const bounds = sorted.length === 0 ? {} : { min: sorted[0], max: sorted.at(-1) }
+    return [column, { ...bounds, null_count: rows.length - values.length }]
+  })
+  return Object.fromEntries(stats)
+}
+
+/** A lake with no snapshot yet. `isStated` says which columns of the next file the catalog knows the bounds of. */
+export async function smallLake(
+  options: Partial<DatasetsOptions> = {},
+  isStated: (column: string) => boolean = () => true,
+): Promise<SmallLake> {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-datasets-'))
   const blobs = await directoryBlobs({ folder: join(folder, 'blobs') })
   const engine = await inProcessLake(
@@ -72,19 +101,7 @@ export async function smallLake(options: Partial<DatasetsOptions> = {}): Promise
     )
     const key = `lake/${table}/${String(snapshotId)}-${randomUUID()}.parquet`
     await blobs.put(key, { file: target })
-    const runs = rows
-      .map((row) => row['run_id'])
-      .filter((run) => typeof run === 'string')
-      .sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
-    files.push({
-      table,
-      begin: snapshotId,
-      file: {
-        path: key,
-        rows: rows.length,
-        stats: runs.length === rows.length ? { run_id: { min: runs[0], max: runs.at(-1), null_count: 0 } } : {},
-      },
-    })
+    files.push({ table, begin: snapshotId, file: { path: key, rows: rows.length, stats: statsOf(rows, isStated) } })
   }
 
   const served = datasets({

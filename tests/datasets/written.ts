@@ -2,14 +2,18 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { LakeTableName } from '#schemas/lake.ts'
 import { compile, TABLES_READ } from '#services/datasets/compile.ts'
 import { checkRequest, type DatasetRequest } from '#services/datasets/request.ts'
-import type { LakeFiles, LocalFile } from '#services/datasets/files.ts'
+import type { LocalFile } from '#services/datasets/files.ts'
+import type { CopyResult } from '#services/lake/jobs.ts'
 import { everything, type SmallLake } from './small-lake.ts'
 
 export interface Written {
   readonly path: string
   readonly rows: number
+  /** (left_out, n) of all trajectories. */
+  readonly counts: CopyResult['counts']
   /** Trajectories that were selected and gave no row, by reason. */
   readonly notTaken: Readonly<Record<string, number>>
   bytes(): Promise<Buffer>
@@ -24,7 +28,7 @@ export async function written(
   stepsPerPart = 50_000,
 ): Promise<Written> {
   const request = checkRequest({ ...everything, format: 'jsonl', ...asked })
-  const files: { -readonly [Table in keyof LakeFiles]: LocalFile[] } = {}
+  const files: { -readonly [Table in LakeTableName]?: LocalFile[] } = {}
   const newest = await lake.catalog.newest()
   for (const table of TABLES_READ) {
     const found = await lake.catalog.filesAt(table, newest?.snapshot_id ?? 0)
@@ -41,6 +45,7 @@ export async function written(
   return {
     path,
     rows: result.rows,
+    counts: result.counts,
     notTaken: Object.fromEntries(result.notTaken),
     bytes: () => readFile(path),
     lines: async () =>

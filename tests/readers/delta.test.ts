@@ -1,15 +1,12 @@
 /** The lake as Delta tables: engines that know nothing of Stepstore read it, while it grows and after it was compacted. */
-import { execFile } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { LAKE_TABLE_NAMES, LAKE_TABLES, type LakeTableName } from '#schemas/lake.ts'
 import { pythonWith } from '#tests/support/python.ts'
 import { newWorld, runCommand, type ServerProcess, startServer, type World } from '#tests/support/server-process.ts'
 import { readWith } from './reader.ts'
+import { sparkJars, sparkPython } from './spark.ts'
 
 interface Answer {
   readonly reader: string
@@ -223,33 +220,9 @@ describe('the lake as Delta tables', () => {
     const spark = await readWith<Answers>(
       'read-spark.py',
       { root, tables: TABLES, jars: await sparkJars() },
-      await pythonWith(join(import.meta.dirname, 'requirements-spark.txt')),
+      await sparkPython(),
       550_000,
     )
     expectAgreed(spark, counts, ['Spark'])
   })
 })
-
-/** The folder with what Spark needs to read Delta, fetched the first time. Needs `mvn` and Java 17. */
-async function sparkJars(): Promise<string> {
-  const cache = join(homedir(), '.cache', 'stepstore')
-  const jars = join(cache, 'spark-delta-4.0.0')
-  if (existsSync(jars)) return jars
-  await mkdir(cache, { recursive: true })
-  const fetched = await mkdtemp(join(cache, 'fetching-'))
-  try {
-    await promisify(execFile)('mvn', [
-      '-q',
-      '-B',
-      '-f',
-      join(import.meta.dirname, 'spark-pom.xml'),
-      'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies',
-      `-DoutputDirectory=${fetched}`,
-    ])
-    await rename(fetched, jars)
-  } catch (error) {
-    await rm(fetched, { recursive: true, force: true })
-    if (!existsSync(jars)) throw error
-  }
-  return jars
-}

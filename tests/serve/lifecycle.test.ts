@@ -197,7 +197,7 @@ describe('a served data folder', () => {
     for (const child of children) child.kill('SIGKILL')
     while (isAlive(pid)) await pause()
     const { out: told } = await ran(['doctor', '--json'], { PORT: '1' })
-    expect(JSON.parse(told)).toMatchObject({ data_folder: { store: 'closed' } })
+    expect(JSON.parse(told)).toMatchObject({ data_folder: { store: 'closed well' } })
   }, 240_000)
 
   test('is stopped in the middle of its start, and starts again', async () => {

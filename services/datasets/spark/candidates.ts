@@ -1,5 +1,5 @@
 /** The selection as common table expressions: ../candidates.ts and ../selection.ts, said to Spark. */
-import { leftOut, NARROW, TESTS } from '#services/datasets/candidates.ts'
+import { isCounted, leftOut, NARROW, TESTS } from '#services/datasets/candidates.ts'
 import { BY_UNIT, heldOut, limitCut, perItemCut, shardCut, type Cut } from '#services/datasets/cuts.ts'
 import type { DatasetRequest } from '#services/datasets/request.ts'
 import { bestScores } from '#services/datasets/scores.ts'
@@ -84,7 +84,8 @@ export function sparkCandidates(request: DatasetRequest, counting: boolean): str
       ${leftOut(request, { ...TESTS, missing_image: 'l.trajectory_id IS NOT NULL' }, SPARK)} AS left_out
     FROM known t LEFT JOIN best b ON b.trajectory_id = t.trajectory_id
     LEFT JOIN ${sparkTable('items', ['item_id', ...OF_ITEM])} i ON i.item_id = t.item_id
-    LEFT JOIN lacking l ON l.trajectory_id = t.trajectory_id`
+    LEFT JOIN lacking l ON l.trajectory_id = t.trajectory_id
+    WHERE ${isCounted(request, SPARK)}`
   const stages: ((from: string) => string[])[] = [
     () => [judged],
     (from) => holdout(from, request),

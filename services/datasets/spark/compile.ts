@@ -22,8 +22,7 @@ const key = Object.keys(KEY_COLUMNS).map((column) => `k.${name(column)}`)
 const shown = (images: string, url: string | undefined): string =>
   url === undefined ? images : `transform(${images}, hash -> concat(${SPARK.text(url)}, hash))`
 
-const with_ = (expressions: readonly string[], select: string): string =>
-  `WITH ${expressions.join(',\n')}\n${select}`
+const with_ = (expressions: readonly string[], select: string): string => `WITH ${expressions.join(',\n')}\n${select}`
 
 const KEPT = 'kept AS (SELECT * FROM candidates WHERE left_out IS NULL)'
 
@@ -80,6 +79,10 @@ function sft(columns: readonly string[], candidates: readonly string[], imageUrl
   )
 }
 
+/** Those that are taken and give no row, since they have no step. */
+const WITH_STEPS = `counted AS (SELECT CASE WHEN c.left_out IS NULL AND s.trajectory_id IS NULL THEN 'no_steps' ELSE c.left_out END AS left_out
+    FROM candidates c LEFT JOIN (SELECT DISTINCT trajectory_id FROM steps) s ON s.trajectory_id = c.trajectory_id)`
+
 const WRITERS = { trajectories, steps, sft } as const
 
 /**
@@ -93,6 +96,9 @@ export function compileSpark(request: DatasetRequest, imageUrl: string): SparkQu
   const url = options.images === 'url' ? imageUrl : undefined
   return {
     sql: WRITERS[recipe](columns, sparkCandidates(request, false), url),
-    countsSql: with_(sparkCandidates(request, true), 'SELECT left_out, count(*) AS n FROM candidates GROUP BY left_out'),
+    countsSql: with_(
+      [...sparkCandidates(request, true), ...(recipe === 'steps' ? [WITH_STEPS] : [])],
+      `SELECT left_out, count(*) AS n FROM ${recipe === 'steps' ? 'counted' : 'candidates'} GROUP BY left_out`,
+    ),
   }
 }

@@ -17,10 +17,14 @@ const call = (id: string, name: string, args: string) =>
 const SENT_CALLS = SPARK.text(
   'array<struct<id: string, name: string, arguments: string, function: struct<name: string, arguments: string>>>',
 )
-const sentCalls = (json: string) => `CASE WHEN json_array_length(${json}) > 0 THEN transform(from_json(${json}, ${SENT_CALLS}),
+const sentCalls = (
+  json: string,
+) => `CASE WHEN json_array_length(${json}) > 0 THEN transform(from_json(${json}, ${SENT_CALLS}),
     c -> ${call('c.id', 'coalesce(c.function.name, c.name)', 'coalesce(c.function.arguments, c.arguments)')}) END`
 
-const asSent = (list: string) => `coalesce(transform(${list}, m -> CAST(named_struct('role', m.role, 'content', m.content,
+const asSent = (
+  list: string,
+) => `coalesce(transform(${list}, m -> CAST(named_struct('role', m.role, 'content', m.content,
     'tool_calls', ${sentCalls('m.tool_calls')}, 'tool_call_id', m.tool_call_id, 'name', m.name) AS ${MESSAGE})), ${none(`ARRAY<${MESSAGE}>`)})`
 
 /** concat_ws leaves out nulls, concat is null where one of its parts is. */

@@ -19,10 +19,11 @@ const REFUSED = {
 
 const isSpark = (recipe: string): recipe is SparkRecipe => SPARK_RECIPES.some((known) => known === recipe)
 
+/** `parameter` may name the value with it, as include=unfinished. */
 function refused(parameter: string, why: string, hint?: string): Problem {
   return new Problem('invalid_parameter', `${parameter} is not written for Spark: it ${why}`, {
     hint: hint ?? `leave ${parameter} out, or read these rows as Parquet from /v1/datasets`,
-    details: { parameter },
+    details: { parameter: parameter.split('=')[0] },
   })
 }
 

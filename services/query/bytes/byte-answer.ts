@@ -3,6 +3,7 @@ import type { Blobs } from '#services/blobs/blobs.ts'
 import { jsonText } from '#services/json-text.ts'
 import { Problem, problemBody } from '#services/problem.ts'
 import { askedBytes, namesBytes } from './byte-range.ts'
+import { OBJECT, objectHeader, SENDS_OBJECTS } from './object-header.ts'
 
 /** What is served. */
 export interface Bytes {
@@ -28,10 +29,23 @@ export function pastEnd(bytes: number, headers: Readonly<Record<string, string>>
   })
 }
 
+/** What of the answer is the body: the bytes, or where who asked sends them itself their name. */
+async function bodyOf(
+  request: Request,
+  { blobs, key }: Bytes,
+  start: number,
+  end: number,
+): Promise<{ body: ReadableStream<Uint8Array> | null; length: Readonly<Record<string, string>> }> {
+  const length = { 'Content-Length': String(end - start) }
+  if (request.method === 'HEAD' || start === end) return { body: null, length }
+  if (request.headers.get(SENDS_OBJECTS) === null) return { body: await blobs.stream(key, { start, end }), length }
+  if ((await blobs.head(key)) === undefined) throw new Problem('not_found', `there is no object ${key}`)
+  return { body: null, length: { [OBJECT]: objectHeader({ key, start, end }) } }
+}
+
 /** Answers GET and HEAD for bytes that never change. */
 export async function byteAnswer(request: Request, what: Bytes): Promise<Response> {
   const etag = `"${what.sha256}"`
-  const isHead = request.method === 'HEAD'
   const headers = {
     ETag: etag,
     'Cache-Control': 'private, max-age=31536000, immutable',
@@ -45,18 +59,18 @@ export async function byteAnswer(request: Request, what: Bytes): Promise<Respons
     case 'past_end':
       return pastEnd(what.bytes, headers)
     case 'whole': {
-      const body = isHead || what.bytes === 0 ? null : await what.blobs.stream(what.key)
-      return new Response(body, { headers: { ...typed, 'Content-Length': String(what.bytes) } })
+      const { body, length } = await bodyOf(request, what, 0, what.bytes)
+      return new Response(body, { headers: { ...typed, ...length } })
     }
     case 'part': {
       const { start, end } = asked
-      const body = isHead ? null : await what.blobs.stream(what.key, { start, end })
+      const { body, length } = await bodyOf(request, what, start, end)
       return new Response(body, {
         status: 206,
         headers: {
           ...typed,
+          ...length,
           'Content-Range': `bytes ${start}-${end - 1}/${what.bytes}`,
-          'Content-Length': String(end - start),
         },
       })
     }

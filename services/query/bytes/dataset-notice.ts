@@ -19,11 +19,11 @@ export function emptyNotice(counts: Counts, filter: string, snapshot: number): s
   const { trajectories, rows, filtered, left_out: leftOut } = counts
   if (rows > 0) return undefined
   const runs = new URLSearchParams(filter).getAll('run')
-  if (trajectories === 0) return `0 rows: snapshot ${snapshot} has no trajectories`
-  if (runs.length > 0 && filtered['run'] === trajectories) {
+  if (runs.length > 0 && (filtered['run'] ?? 0) === trajectories) {
     const named = runs.slice(0, NAMES_MAX).map(ascii).join(', ')
     return `0 rows: snapshot ${snapshot} has no trajectory of a run named ${named}${runs.length > NAMES_MAX ? ', ...' : ''}; /v1/runs lists the runs`
   }
+  if (trajectories === 0) return `0 rows: snapshot ${snapshot} has no trajectories`
   const why = [
     ...Object.entries(filtered).map(([name, n]) => `${n} do not fit ${name}`),
     ...Object.entries(leftOut).flatMap(([reason, n]) => (n === 0 ? [] : [`${n} are left out as ${reason}`])),

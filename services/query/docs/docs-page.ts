@@ -1,6 +1,7 @@
 /** /docs: the reference as one page, made from the OpenAPI document. No scripts, nothing fetched: it works with no network. */
 import { DOCS_STYLE } from './docs-style.ts'
 import type { Json } from './openapi.ts'
+import { QUESTIONS } from './questions.ts'
 
 const METHODS = ['get', 'post', 'put', 'delete'] as const
 
@@ -174,6 +175,20 @@ ${examples.map((example) => `<pre>${escaped(JSON.stringify(example, null, 2))}</
   }
 }
 
+/** What people ask, with the requests that answer it; those that a browser can send are links. */
+function questions(): string {
+  const shown = (request: string) =>
+    request.startsWith('GET ')
+      ? `<a href="${escaped(request.slice(4))}"><code>${escaped(request)}</code></a>`
+      : `<code>${escaped(request)}</code>`
+  const rows = QUESTIONS.map(({ about, asks, requests }) => [
+    escaped(about),
+    escaped(asks),
+    requests.map(shown).join('<br>'),
+  ])
+  return `<h2 id="questions">Questions</h2><p>Each with the request that answers it; <code>teach</code> and <code>grpo</code> stand for runs of yours.</p>${table(['About', 'Question', 'Request'], rows)}`
+}
+
 /** The page. */
 export function docsPage(document: Json): string {
   const all = operations(document)
@@ -199,11 +214,11 @@ export function docsPage(document: Json): string {
   )
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <title>Stepstore API</title><style>${DOCS_STYLE}</style></head><body>
-<nav aria-label="Contents"><a class="home" href="#top">Stepstore</a>${navigation.join('')}<details open><summary>Events</summary><ul>${eventLinks}</ul></details><a href="#schemas">Schemas</a></nav>
+<nav aria-label="Contents"><a class="home" href="#top">Stepstore</a><a href="#questions">Questions</a>${navigation.join('')}<details open><summary>Events</summary><ul>${eventLinks}</ul></details><a href="#schemas">Schemas</a></nav>
 <main id="top"><header><h1>Stepstore API</h1><p>${prose(fields(document['info'])['description'])}</p>
 <ul><li>Every read takes <code>after=</code>: a position that the answer must include. Ingest answers with one; so does every read, in <code>Stepstore-Position</code>.</li>
 <li>Lists answer <code>{"rows": […], "next": …}</code>; send <code>next</code> back as <code>cursor</code>.</li>
 <li>Ids in paths are URL-encoded. An unknown parameter is an error that names the nearest known one.</li></ul>
 <pre>curl '${server}/v1/runs?after=latest'</pre><p>The same as data: <a href="/openapi.json">/openapi.json</a>.</p></header>
-${sections.join('')}<h2 id="events">Events</h2>${events}<h2 id="schemas">Schemas</h2>${others}</main></body></html>`
+${questions()}${sections.join('')}<h2 id="events">Events</h2>${events}<h2 id="schemas">Schemas</h2>${others}</main></body></html>`
 }

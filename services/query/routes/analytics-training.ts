@@ -91,8 +91,8 @@ function byStep(metrics: readonly Metric[]): Map<string, Record<string, number |
 
 function trainingRow(selection: Selection, step: TrainedStep, table: AdvantageTable) {
   const { staleness: stale } = stalenessOf(selection, step)
-  // A trajectory that is named several times at one step counts once.
-  const rows = Uint32Array.from(new Set(step.rows))
+  // A trajectory that is named several times at one step counts once; the facts about it stand side by side.
+  const rows = step.rows.filter((row, index) => index === 0 || row !== step.rows[index - 1])
   const { reward_mean, correct_share } = rewardStatistics(selection, rows)
   return {
     train_step: step.train_step,

@@ -19,6 +19,7 @@ import { route, type Call, type Route } from '#services/query/route.ts'
 import { buildRoutes } from './build-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { recipeRoutes } from './recipe-routes.ts'
+import { sparkRoutes } from './spark-routes.ts'
 
 export interface DatasetRoutesOptions {
   /** How long a request may wait for its build; DuckDB and others give up when the first byte takes 30 s. */
@@ -154,6 +155,7 @@ export function datasetRoutes(
     ...buildRoutes(datasets),
     ...recipeRoutes(datasets),
     ...policyRoutes(datasets),
+    ...sparkRoutes(datasets),
     route({
       path: '/v1/datasets/{name}/shards',
       tag,

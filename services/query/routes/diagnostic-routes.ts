@@ -145,8 +145,8 @@ type Reasoned = Pick<Explained, 'reason' | 'detail'>
 /** Rollouts by reason and detail, in the order in which reasons are looked at. */
 function byReason(found: readonly Explained[]): { readonly of: Reasoned; readonly rows: readonly number[] }[] {
   const order = Object.keys(REASONS)
-  const groups = Map.groupBy(found, ({ reason, detail }) => JSON.stringify([order.indexOf(reason), detail ?? '']))
-  return [...groups.values()]
+  return [...Map.groupBy(found, ({ reason }) => reason).values()]
+    .flatMap((ofReason) => [...Map.groupBy(ofReason, ({ detail }) => detail ?? '').values()])
     .flatMap((here) => {
       const [first] = here
       return first === undefined ? [] : [{ of: first, rows: here.map(({ row }) => row) }]
@@ -179,11 +179,12 @@ const untrained = route({
     const at = await frameOfCall(call, [query.run])
     const counted = selectionOf(at, query)
     const all = select(at.frame, { ...frameFilter(query), conflicted: true }, query.reward_version)
-    const found = new Map(explained(all, counted).map((one) => [one.row, one]))
+    const found: Explained[] = []
+    for (const one of explained(all, counted)) found[one.row] = one
     const by = unique(query.by)
     const order = Object.keys(REASONS)
     const rows = bucketsOf(all, by).flatMap((bucket) =>
-      byReason(Array.from(bucket.rows, (row) => found.get(row)).filter((one) => one !== undefined)).map(
+      byReason(Array.from(bucket.rows, (row) => found[row]).filter((one) => one !== undefined)).map(
         ({ of: { reason, detail }, rows: here }) => ({
           ...bucket.by,
           reason,
