@@ -23,7 +23,7 @@ export type PlacedEvents = Map<string, PlacedEvent>
 export const placeKey = (partition: number, offset: number): string => `${partition}:${offset}`
 
 /** Few enough that statements which run meanwhile are not kept waiting for long (10 ms). */
-const READ = { recordsMax: 250, bytesMax: 8 * 1024 * 1024 }
+const READ = { recordsMax: 2000, bytesMax: 8 * 1024 * 1024 }
 
 /** Reads a record that was judged an event. Throws `corrupt` where it is none. */
 export function eventOf(record: Pick<LogRecord, 'partition' | 'offset' | 'value' | 'headers'>): ReadEvent {
