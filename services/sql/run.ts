@@ -139,7 +139,11 @@ export async function runQuery(context: RunContext, run: ToRun): Promise<RunDone
       run.format === 'csv' || run.format === 'parquet'
         ? await copied(context, body, run, file)
         : await streamed(context, `${EXPLAIN[explain]}${body}`, run, file)
-    return { file, rows, bytes: (await stat(file)).size }
+    const { size } = await stat(file)
+    // What the engine writes itself is watched meanwhile, and may be done between two looks.
+    if (size > context.limits.bytesMax)
+      throw overLimit(`has an answer of more than ${context.limits.bytesMax} bytes`, MORE_ROWS)
+    return { file, rows, bytes: size }
   } catch (error) {
     await rm(file, { force: true })
     throw error

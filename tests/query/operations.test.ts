@@ -286,7 +286,11 @@ describe('the lake', () => {
 describe('about itself', () => {
   test('it is healthy, ready, and counts what was asked', async () => {
     expect((await world.get('/healthz')).body).toEqual({ status: 'ok' })
-    expect((await world.get('/readyz')).body).toEqual({ ready: true, reasons: [] })
+    expect((await world.get('/readyz')).body).toEqual({
+      ready: true,
+      reasons: [],
+      lag: { folding: 0, archiving: expect.any(Number) as unknown },
+    })
     const { body } = await world.get('/metrics')
     expect(body).toContain('stepstore_requests_total{method="GET",route="/readyz",status="200"} 1')
     expect(body).toMatch(/stepstore_records_total\{partition="\d",verdict="accepted"\} \d+/)

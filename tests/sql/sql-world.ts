@@ -129,7 +129,7 @@ export async function sqlWorld(rows: LakeRows, limits: Partial<SqlLimits> = {}, 
       snapshotId: 1,
       signal: signal ?? new AbortController().signal,
     })
-    return new Response(answer.body).bytes()
+    return new Uint8Array(await new Response(answer.body).arrayBuffer())
   }
   return {
     lake,

@@ -63,6 +63,8 @@ export class ArchiveWorld {
   /** Starts again with nothing. */
   async clear(): Promise<void> {
     await emptyStore(this.store)
+    // Snapshots are numbered anew, so a reader of an earlier life would hold others.
+    await this.store.db.deleteFrom('lake_readers').execute()
     this.log = memoryLog()
     this.blobs = await directoryBlobs({ folder: join(this.folder, `blobs-${this.#nth++}`) })
   }
