@@ -77,7 +77,7 @@ function blobFiles(world: World, folder: string): string[] {
   const root = join(world.dataDir, 'blobs', folder)
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
     .map((name) => join(root, name))
-    .filter((path) => statSync(path).isFile())
+    .filter((path) => statSync(path).isFile() && !path.includes('_delta_log'))
     .sort()
 }
 
