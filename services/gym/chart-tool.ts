@@ -1,7 +1,7 @@
-import { groupedText } from './bar-chart-drawing.ts'
-import { tableOf } from './bar-chart-question.ts'
-import { valueText } from './bar-chart.ts'
-import type { BarChart } from './bar-chart.ts'
+import { groupedText } from '#services/gym/families/chart/bar-chart-drawing.ts'
+import { tableOf } from '#services/gym/families/chart/bar-chart-question.ts'
+import { valueText } from '#services/gym/families/chart/bar-chart.ts'
+import type { BarChart } from '#services/gym/families/chart/bar-chart.ts'
 
 /** Why a call was refused: E1 its structure, E2 an argument name, E3 an argument value. */
 export type CallFault = { readonly code: 'E1' | 'E2' | 'E3'; readonly argument: string; readonly message: string }

@@ -1,11 +1,11 @@
-import { barChart } from './bar-chart.ts'
-import { barChartSvg } from './bar-chart-drawing.ts'
-import { barChartQuestion } from './bar-chart-question.ts'
-import { renderedPng } from './render.ts'
-import type { AnswerKey } from './answer-check.ts'
-import type { BarChart } from './bar-chart.ts'
-import type { Question } from './bar-chart-question.ts'
-import type { Picture } from './render.ts'
+import { barChart } from '#services/gym/families/chart/bar-chart.ts'
+import { barChartSvg } from '#services/gym/families/chart/bar-chart-drawing.ts'
+import { barChartQuestion } from '#services/gym/families/chart/bar-chart-question.ts'
+import { renderedPng } from '#services/gym/picture/render.ts'
+import type { AnswerKey } from '#services/gym/loop/answer-check.ts'
+import type { BarChart } from '#services/gym/families/chart/bar-chart.ts'
+import type { Question } from '#services/gym/families/chart/bar-chart-question.ts'
+import type { Picture } from '#services/gym/picture/render.ts'
 
 /** One question about one chart, with all that a rollout of it needs. */
 export type GymItem = {

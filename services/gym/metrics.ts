@@ -1,6 +1,6 @@
-import { gymEvent } from './event.ts'
+import { gymEvent } from '#services/gym/loop/event.ts'
 import type { PlayedRollout } from './episode.ts'
-import type { GymEvent } from './event.ts'
+import type { GymEvent } from '#services/gym/loop/event.ts'
 
 /** What metrics need of a rollout; its events are let go. */
 export type Outcome = Pick<

@@ -1,4 +1,4 @@
-import type { Query, Row } from './bar-chart-question.ts'
+import type { Query, Row } from '#services/gym/families/chart/bar-chart-question.ts'
 import type { Random } from './random.ts'
 
 /** What goes through a policy's head before it calls the tool. */

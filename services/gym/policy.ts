@@ -1,9 +1,9 @@
-import { groupedText } from './bar-chart-drawing.ts'
-import { solve, tableOf } from './bar-chart-question.ts'
-import { readNumber } from './answer-check.ts'
+import { groupedText } from '#services/gym/families/chart/bar-chart-drawing.ts'
+import { solve, tableOf } from '#services/gym/families/chart/bar-chart-question.ts'
+import { readNumber } from '#services/gym/loop/answer-check.ts'
 import { answeringThought, lookingThought, rambling, secondTryThought, stuckThought } from './policy-words.ts'
 import { random } from './random.ts'
-import type { Row } from './bar-chart-question.ts'
+import type { Row } from '#services/gym/families/chart/bar-chart-question.ts'
 import type { GymItem } from './item.ts'
 import type { Random } from './random.ts'
 

@@ -1,12 +1,12 @@
 import { calledChartTool, chartTool, chartToolPlace } from './chart-tool.ts'
-import { instant } from './event.ts'
-import { estimatedTokens } from './tokens.ts'
-import { readTurn } from './turn-grammar.ts'
+import { instant } from '#services/gym/loop/event.ts'
+import { estimatedTokens } from '#services/gym/loop/tokens.ts'
+import { readTurn } from '#services/gym/loop/turn-grammar.ts'
 import type { EventData } from '#schemas/events.ts'
 import type { GymItem } from './item.ts'
 import type { Heard } from './policy.ts'
 import type { Random } from './random.ts'
-import type { Turn } from './turn-grammar.ts'
+import type { Turn } from '#services/gym/loop/turn-grammar.ts'
 
 /** The most tokens of one turn; what is longer is cut. */
 export const maxCompletionTokens = 1024

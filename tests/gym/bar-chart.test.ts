@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { palettes } from '#services/gym/bar-chart-colours.ts'
-import { barChart } from '#services/gym/bar-chart.ts'
-import { barChartSvg } from '#services/gym/bar-chart-drawing.ts'
-import { barChartQuestion, queryKinds } from '#services/gym/bar-chart-question.ts'
-import { topics } from '#services/gym/bar-chart-topics.ts'
+import { palettes } from '#services/gym/families/chart/bar-chart-colours.ts'
+import { barChart } from '#services/gym/families/chart/bar-chart.ts'
+import { barChartSvg } from '#services/gym/families/chart/bar-chart-drawing.ts'
+import { barChartQuestion, queryKinds } from '#services/gym/families/chart/bar-chart-question.ts'
+import { topics } from '#services/gym/families/chart/bar-chart-topics.ts'
 import { gymItem } from '#services/gym/item.ts'
-import { renderedPng } from '#services/gym/render.ts'
-import { measuredWidth } from '#services/gym/text-width.ts'
+import { renderedPng } from '#services/gym/picture/render.ts'
+import { measuredWidth } from '#services/gym/picture/text-width.ts'
 
 const indexes = Array.from({ length: 300 }, (_, index) => index)
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { barChart } from '#services/gym/bar-chart.ts'
+import { barChart } from '#services/gym/families/chart/bar-chart.ts'
 import { calledChartTool } from '#services/gym/chart-tool.ts'
 
 const chart = barChart(1, 8)

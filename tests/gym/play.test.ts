@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readEvent } from '#services/core/event-reader.ts'
 import type { EventData } from '#schemas/events.ts'
-import type { GymEventType } from '#services/gym/event.ts'
+import type { GymEventType } from '#services/gym/loop/event.ts'
 import { demoPlay, playRun, type PlayedPart, type PlayOptions } from '#services/gym/play.ts'
 
 async function played(options: PlayOptions): Promise<PlayedPart[]> {

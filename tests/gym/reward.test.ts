@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkedAnswer, readNumber, type AnswerKey } from '#services/gym/answer-check.ts'
-import { repetitionLevel } from '#services/gym/repetition.ts'
-import { rewardParts, vistaReward } from '#services/gym/reward.ts'
-import { formatViolations, readTurn } from '#services/gym/turn-grammar.ts'
+import { checkedAnswer, readNumber, type AnswerKey } from '#services/gym/loop/answer-check.ts'
+import { repetitionLevel } from '#services/gym/loop/repetition.ts'
+import { rewardParts, vistaReward } from '#services/gym/loop/reward.ts'
+import { formatViolations, readTurn } from '#services/gym/loop/turn-grammar.ts'
 
 const call = '<think>Look.</think><tool_call>{"name":"chart_to_table","arguments":{"task":"to_table"}}</tool_call>'
 const right = '<think>Read.</think><answer>42</answer>'

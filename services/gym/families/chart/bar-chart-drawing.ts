@@ -1,5 +1,5 @@
 import { barPaints, palettes } from './bar-chart-colours.ts'
-import { measuredWidth } from './text-width.ts'
+import { measuredWidth } from '#services/gym/picture/text-width.ts'
 import type { BarChart } from './bar-chart.ts'
 import type { Palette } from './bar-chart-colours.ts'
 

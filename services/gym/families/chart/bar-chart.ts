@@ -1,7 +1,7 @@
-import { random } from './random.ts'
+import { random } from '#services/gym/random.ts'
 import { topics } from './bar-chart-topics.ts'
-import { measuredWidth } from './text-width.ts'
-import type { SeedName } from './random.ts'
+import { measuredWidth } from '#services/gym/picture/text-width.ts'
+import type { SeedName } from '#services/gym/random.ts'
 import type { Topic } from './bar-chart-topics.ts'
 
 /** How a chart looks; never changes what it says. */

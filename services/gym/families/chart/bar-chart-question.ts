@@ -1,7 +1,7 @@
-import { random } from './random.ts'
+import { random } from '#services/gym/random.ts'
 import { valueText } from './bar-chart.ts'
 import type { BarChart } from './bar-chart.ts'
-import type { SeedName } from './random.ts'
+import type { SeedName } from '#services/gym/random.ts'
 
 /** A question as data, so that a rule can answer it from any table of the chart. */
 export type Query =

@@ -1,6 +1,6 @@
-import { chartTool } from './chart-tool.ts'
+import { chartTool } from '#services/gym/chart-tool.ts'
 import type { EventData } from '#schemas/events.ts'
-import type { GymItem } from './item.ts'
+import type { GymItem } from '#services/gym/item.ts'
 
 type Message = NonNullable<EventData<'trajectory.started'>['prompt']>[number]
 
