@@ -11,6 +11,8 @@ export default defineConfig({
     // One module graph per worker: nothing here may keep state in a module, and starting is several times faster.
     isolate: false,
     allowOnly: false,
+    // Machines of CI are noisy. What passes only when tried again is named at the end, to be mended.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

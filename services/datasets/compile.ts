@@ -59,6 +59,7 @@ export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart 
   const { recipe: name, format, shape, include, advantage, options = {} } = request
   const recipe = RECIPES[name]
   const rows = (table: LakeTableName) => (files[table] ?? []).reduce((sum, file) => sum + file.rows, 0)
+  // As many as there can be; those that turn out to be empty are passed over.
   const parts = 1 + Math.floor((rows('steps') + rows('trajectories')) / stepsPerPart)
   const asked = { shape, options, advantage, include }
   const { imageColumns } = recipe

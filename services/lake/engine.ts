@@ -21,6 +21,9 @@ export interface Engine {
   close(): void
 }
 
+/** Between two interrupts of work that was cancelled. */
+const INTERRUPT_MS = 50
+
 /** Opens an engine. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const instance = await DuckDBInstance.create(':memory:', {
@@ -38,7 +41,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     name: `duckdb ${String(version)}`,
     with: async (signal, work) => {
       const connection = await instance.connect()
-      const interrupt = (): void => connection.interrupt()
+      let again: NodeJS.Timeout | undefined
+      // DuckDB forgets an interrupt that comes before a statement begins, so it is told until the work has ended.
+      const interrupt = (): void => {
+        connection.interrupt()
+        again ??= setInterval(() => connection.interrupt(), INTERRUPT_MS)
+      }
       signal.addEventListener('abort', interrupt)
       try {
         signal.throwIfAborted()
@@ -48,6 +56,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         throw engineProblem(error, signal)
       } finally {
         signal.removeEventListener('abort', interrupt)
+        clearInterval(again)
         connection.closeSync()
       }
     },

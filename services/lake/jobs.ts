@@ -101,9 +101,12 @@ export interface RowStream {
   readonly columns?: Readonly<Record<string, string>>
 }
 
+/** A statement; with `onlyIf` it is run only where that query gives a row. */
+export type Gathering = string | { readonly sql: string; readonly onlyIf: string }
+
 /** How rows are gathered and written. */
 export interface CopyWrite {
-  readonly gather: readonly string[]
+  readonly gather: readonly Gathering[]
   /** A query over what was gathered that gives (why, n): trajectories that were selected and give no row. */
   readonly notTaken?: string
   /** Makes the table `embedded` of the relation `rows`, with the bytes of the images in these columns. */

@@ -27,7 +27,8 @@ export async function runCopy(
   const counts = await counted(connection, request.counts)
   step()
   for (const statement of gather) {
-    await connection.run(statement)
+    if (typeof statement === 'string') await connection.run(statement)
+    else if ((await connection.runAndReadAll(statement.onlyIf)).currentRowCount > 0) await connection.run(statement.sql)
     step()
   }
   const { write } = request

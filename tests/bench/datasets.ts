@@ -58,7 +58,8 @@ async function build({ datasets }: BigLake, asked: DatasetRequest): Promise<{ ro
 async function buildAlone(lake: BigLake): Promise<void> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: String(ENGINE.threads),
-    memory_limit: `${ENGINE.memoryLimitMb}MB`,
+    // With the gigabyte that ours has it runs out of memory at a million steps: a list of messages is never spilled.
+    memory_limit: '8GB',
     temp_directory: join(lake.folder, 'alone-spill'),
   })
   const connection = await instance.connect()

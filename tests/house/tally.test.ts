@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 const root = dirname(dirname(import.meta.dirname))
 let house = ''
 /** Without what the run of these tests themselves was told. */
-const { TEST_NOTHING_SKIPPED: _mine, ...inherited } = process.env
+const { TEST_NOTHING_SKIPPED: _mine, CI: _ours, ...inherited } = process.env
 
 beforeEach(() => {
   house = mkdtempSync(join(tmpdir(), 'stepstore-tally-'))
@@ -26,12 +26,21 @@ describe('the last line of a test run', () => {
       test('bad', () => { throw new Error('bad') })
       test.skipIf(true)('kafka (no broker)', () => {})
       test('chromium', (context) => context.skip('not installed'))`)
-    expect(lines.slice(-3)).toEqual([
+    expect(lines.slice(-4)).toEqual([
       'skipped: kafka (no broker)',
       'skipped: chromium (not installed)',
+      'failed: tests/a.test.ts > bad',
       '1 passed, 1 failed, 2 skipped',
     ])
     expect(status).toBe(1)
+  })
+
+  test('names what passed only when tried again', () => {
+    const { lines, status } = run(`
+      let tries = 0
+      test('shaky', { retry: 1 }, () => { tries += 1; if (tries < 2) throw new Error('shaky') })`)
+    expect(lines.slice(-2)).toEqual(['passed only when tried again: tests/a.test.ts > shaky', '1 passed, 0 failed'])
+    expect(status).toBe(0)
   })
 
   test('is good only where everything passed', () => {

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { silent } from '#services/logger.ts'
+import { openEngine } from '#services/lake/engine.ts'
 import { openLake, type Lake } from '#services/lake/lake.ts'
 
 let folder = ''
@@ -65,6 +66,23 @@ describe('a lake process', () => {
     expect(shares.at(-1)).toBe(1)
   })
 
+  test('gathers by a statement only where what it is for is there', async () => {
+    const path = join(folder, 'some.csv')
+    const onlyIf = (x: number) => `select 1 from t where x = ${x}`
+    const { rows: written } = await lake.copy({
+      prepare: ['create temp table t as select range as x from range(2)'],
+      counts: 'select null, 0',
+      write: {
+        gather: [
+          { sql: 'insert into t values (7)', onlyIf: onlyIf(1) },
+          { sql: `select error('not to be run')`, onlyIf: onlyIf(5) },
+        ],
+        copy: `copy (select * from t order by x) to '${path}' (header false)`,
+      },
+    })
+    expect(written).toBe(3)
+  })
+
   test('keeps jobs apart: a table of one is not there for the next', async () => {
     await lake.copy({ prepare: ['create temp table mine as select 1 as x'], counts: 'select null, 0' })
     await expect(rows('select * from mine')).rejects.toThrow(/mine/)
@@ -78,6 +96,17 @@ describe('a lake process', () => {
     abort.abort()
     await expect(long).rejects.toMatchObject({ code: 'unavailable' })
     expect(await rows('select 2 as x')).toEqual([{ x: 2 }])
+  })
+
+  test('stops a statement that begins after its job was cancelled', async () => {
+    const engine = await openEngine({ scratchDir: folder, threads: 1, memoryLimitMb: 256 })
+    const abort = new AbortController()
+    const long = engine.with(abort.signal, (connection) => {
+      abort.abort()
+      return connection.run(ENDLESS)
+    })
+    await expect(long).rejects.toMatchObject({ code: 'unavailable' })
+    engine.close()
   })
 
   test('that dies rejects its jobs as unavailable, and is there again for the next', async () => {

@@ -1,10 +1,10 @@
 import { writeSync } from 'node:fs'
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node'
 
-type Tally = { passed: number; failed: number; skipped: string[]; broken: string[] }
+type Tally = { passed: number; failed: number; skipped: string[]; broken: string[]; named: string[]; again: string[] }
 
 /**
- * Ends a run with what was skipped, by name and reason, and the line `N passed, N failed, N skipped`.
+ * Ends a run with what was skipped, by name and reason, what passed only when tried again (CI tries once more), what failed, and the line `N passed, N failed, N skipped`.
  * A file that does not load, a failing hook, an unhandled error, a test that never ran and a run without a passing test
  * all count as failed, and with TEST_NOTHING_SKIPPED set so does a skipped test. The lines are written as the process exits, so that nothing can follow them.
  */
@@ -24,8 +24,12 @@ export default class TallyReporter implements Reporter {
   }
 }
 
+function emptyTally(): Tally {
+  return { passed: 0, failed: 0, skipped: [], broken: [], named: [], again: [] }
+}
+
 function tallyOf(modules: readonly TestModule[], unhandled: readonly SerializedError[]): Tally {
-  const tally: Tally = { passed: 0, failed: 0, skipped: [], broken: [] }
+  const tally = emptyTally()
   for (const module of modules) {
     countErrors(tally, module.moduleId, module)
     if (module.state() === 'queued' || module.state() === 'pending') broke(tally, `${module.moduleId} never finished`)
@@ -45,9 +49,11 @@ function countTest(tally: Tally, test: TestCase): void {
   switch (result.state) {
     case 'passed':
       tally.passed += 1
+      if (test.diagnostic()?.flaky === true) tally.again.push(nameOf(test))
       break
     case 'failed':
       tally.failed += 1
+      tally.named.push(nameOf(test))
       break
     case 'skipped':
       tally.skipped.push(result.note === undefined ? test.fullName : `${test.fullName} (${result.note})`)
@@ -58,6 +64,10 @@ function countTest(tally: Tally, test: TestCase): void {
   }
 }
 
+function nameOf(test: TestCase): string {
+  return `${test.module.relativeModuleId} > ${test.fullName}`
+}
+
 function broke(tally: Tally, reason: string): void {
   tally.failed += 1
   tally.broken.push(reason)
@@ -65,7 +75,7 @@ function broke(tally: Tally, reason: string): void {
 
 /** The tally as the process leaves: no end, no passing test or a bad exit code without a failure is a failure. */
 function closed(tally: Tally | undefined, exitCode: number): Tally {
-  const end: Tally = tally ?? { passed: 0, failed: 0, skipped: [], broken: [] }
+  const end = tally ?? emptyTally()
   if (tally === undefined) broke(end, 'the run ended before its tests did')
   else if (tally.passed + tally.failed === 0) broke(end, 'no test ran')
   else if (tally.failed === 0 && exitCode !== 0) broke(end, `the run ended with exit code ${exitCode}`)
@@ -77,8 +87,10 @@ function closed(tally: Tally | undefined, exitCode: number): Tally {
 
 function summary(tally: Tally): string {
   const lines = [
-    ...tally.broken.map((reason) => `failed: ${reason}`),
     ...tally.skipped.map((name) => `skipped: ${name}`),
+    ...tally.again.map((name) => `passed only when tried again: ${name}`),
+    ...tally.named.map((name) => `failed: ${name}`),
+    ...tally.broken.map((reason) => `failed: ${reason}`),
     `${tally.passed} passed, ${tally.failed} failed${tally.skipped.length > 0 ? `, ${tally.skipped.length} skipped` : ''}`,
   ]
   return `${lines.join('\n')}\n`

@@ -7,6 +7,8 @@ import { jsonColumn, jsonValue } from './json.ts'
 
 /** As few rows to a group as DuckDB allows, since each is a whole trajectory. */
 const ROW_GROUP_ROWS = 2048
+/** 50,000 conversations of 12 kB of hex: 2.1 s and 232 MB at level 1, 5.7 s and 239 MB at level 3. */
+const LEVEL = 1
 
 /** An image inside a row: as Hugging Face, verl and LLaMA-Factory read it. */
 const IMAGE_BYTES = 'STRUCT(bytes BLOB, path VARCHAR)[]'
@@ -46,7 +48,7 @@ function jsonRows({ columns, imageColumns }: Writing, from: string): string {
 function parquet(writing: Writing): Written {
   const { columns, imageColumns, images, output } = writing
   const copy = (from: string) =>
-    `COPY (SELECT * FROM ${from}) TO ${sqlText(output)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`
+    `COPY (SELECT * FROM ${from}) TO ${sqlText(output)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${LEVEL}, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`
   if (images !== 'bytes' || imageColumns.length === 0) return { copy: copy(source(writing)) }
   return { copy: copy('embedded'), embed: { columns: Object.keys(columns), images: imageColumns } }
 }

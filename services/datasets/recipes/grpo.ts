@@ -1,4 +1,5 @@
 /** `grpo`: one row a trajectory with what a policy gradient needs of it. */
+import type { Gathering } from '#services/lake/jobs.ts'
 import { relation } from '#services/datasets/files.ts'
 import { messageListFaults } from '#services/datasets/shapes/prompted.ts'
 import { RAW_MESSAGE, rawMessages } from '#services/datasets/shapes/raw.ts'
@@ -7,9 +8,9 @@ import type { Shape } from '#services/datasets/shapes/shape.ts'
 import { sqlName } from '#services/datasets/sql.ts'
 import { KEY_COLUMNS, OPENAI_MESSAGE } from './columns.ts'
 import { GROUP_COLUMNS, groupStatements } from './groups.ts'
-import { firstFault, partedRows } from './parted.ts'
+import { firstFault, partOf, partedRows } from './parted.ts'
 import type { Columns, Recipe, RecipeContext } from './recipe.ts'
-import { partOf, TALK_LISTS, talkExpressions } from './talk.ts'
+import { TALK_LISTS, talkExpressions } from './talk.ts'
 
 /** What each step says of its tokens, one list for each step; null where no step says anything. */
 const TOKENS = {
@@ -90,7 +91,7 @@ const columnsOf = (shape: Shape): Columns => ({
   ...TOKENS,
 })
 
-function statements(context: RecipeContext): string[] {
+function statements(context: RecipeContext): Gathering[] {
   const { files, parts, shape, advantage } = context
   const { messages, loss_mask, images, message_images, texts } = TALK_LISTS
   const members = Object.keys(GROUP_COLUMNS)

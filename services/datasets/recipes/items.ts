@@ -1,4 +1,5 @@
 /** `items`: one row an item with how its rollouts went. */
+import type { Gathering } from '#services/lake/jobs.ts'
 import { relation } from '#services/datasets/files.ts'
 import type { Shape } from '#services/datasets/shapes/shape.ts'
 import { marks } from '#services/datasets/shapes/conversation.ts'
@@ -61,7 +62,7 @@ const LAKE = [
 ]
 
 /** Counted in trajectories, as everything is. */
-function statements({ files, shape }: RecipeContext): string[] {
+function statements({ files, shape }: RecipeContext): Gathering[] {
   const faults =
     shape === 'verl'
       ? ([

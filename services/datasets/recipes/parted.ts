@@ -1,12 +1,22 @@
 /** Rows gathered in parts, so that memory does not grow with the dataset. */
 import { sqlName } from '#services/datasets/sql.ts'
+import type { Gathering } from '#services/lake/jobs.ts'
 import type { Columns } from './recipe.ts'
+
+/** Which of `kept` are in a part; how many parts there are is estimated from the files, so the last takes what is beyond it. */
+export function partOf(index: number, parts: number): string {
+  return `part ${index === parts - 1 ? '>=' : '='} ${index}`
+}
+
+/** Whether a part has any of `kept`, as a query: its statement would read the steps for nothing. */
+export const hasPart = (index: number, parts: number): string =>
+  `SELECT 1 FROM kept WHERE ${partOf(index, parts)} LIMIT 1`
 
 /**
  * Statements that make `rows` and `not_taken` of a query for each part. The query gives the columns in order and, last,
  * `why`: why the row is left out, or null. Parts are in order, and so are the rows of each.
  */
-export function partedRows(columns: Columns, parts: number, query: (part: number) => string): string[] {
+export function partedRows(columns: Columns, parts: number, query: (part: number) => string): Gathering[] {
   const defined = Object.entries({ ...columns, why: 'VARCHAR' }).map(([name, type]) => `${sqlName(name)} ${type}`)
   const indexes = Array.from({ length: parts }, (_, index) => index)
   const all = (select: string) => indexes.map((index) => `${select} FROM rows_${index}`)
@@ -14,7 +24,7 @@ export function partedRows(columns: Columns, parts: number, query: (part: number
   return [
     ...indexes.flatMap((index) => [
       `CREATE TEMP TABLE rows_${index} (${defined.join(', ')})`,
-      `INSERT INTO rows_${index} ${query(index)}`,
+      { sql: `INSERT INTO rows_${index} ${query(index)}`, onlyIf: hasPart(index, parts) },
     ]),
     `CREATE TEMP VIEW rows AS ${all('SELECT * EXCLUDE (why)')
       .map((select) => `${select} WHERE why IS NULL`)

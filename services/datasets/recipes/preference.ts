@@ -2,13 +2,14 @@
  * `preference`: rollouts of one group held against each other. Only those that were selected and that count in their
  * group are compared, and only where they began with the same prompt.
  */
+import type { Gathering } from '#services/lake/jobs.ts'
 import { answerFaults, PREFERENCE_SHAPES, type PreferenceRow } from '#services/datasets/shapes/preferred.ts'
 import { sqlName } from '#services/datasets/sql.ts'
 import type { Shape } from '#services/datasets/shapes/shape.ts'
 import { groupStatements } from './groups.ts'
-import { firstFault } from './parted.ts'
+import { firstFault, hasPart, partOf } from './parted.ts'
 import type { Asked, Columns, Recipe, RecipeContext } from './recipe.ts'
-import { partOf, TALK_LISTS, talkExpressions } from './talk.ts'
+import { TALK_LISTS, talkExpressions } from './talk.ts'
 
 /** How many pairs a group gives where nothing else is asked: its best against its worst. */
 export const PAIRS_PER_GROUP = 1
@@ -46,7 +47,7 @@ const columnsOf = (asked: Asked): Columns => ({
 })
 
 /** `talks`: the conversation of each selected trajectory with its place in its group, and `why` it cannot be compared. */
-function talkStatements(context: RecipeContext): string[] {
+function talkStatements(context: RecipeContext): Gathering[] {
   const { files, parts, shape } = context
   const { messages, loss_mask, images, message_images } = TALK_LISTS
   const lists = { messages, loss_mask, images, message_images }
@@ -67,7 +68,9 @@ function talkStatements(context: RecipeContext): string[] {
       .map((name) => `w.asked_${name}, w.said_${name}`)
       .join(', ')}, ${firstFault(faults)} AS why FROM talk w`
   return Array.from({ length: parts }, (_, part) =>
-    part === 0 ? `CREATE TEMP TABLE talks AS ${query(part)}` : `INSERT INTO talks ${query(part)}`,
+    part === 0
+      ? `CREATE TEMP TABLE talks AS ${query(part)}`
+      : { sql: `INSERT INTO talks ${query(part)}`, onlyIf: hasPart(part, parts) },
   )
 }
 
@@ -132,7 +135,7 @@ const differs = (among: string) => {
   return `coalesce(${rewards('min')} < ${rewards('max')}, false)`
 }
 
-function statements(context: RecipeContext): string[] {
+function statements(context: RecipeContext): Gathering[] {
   const kind = kindOf(context)
   const key = Object.keys(KEYS[kind]).map((name) => KEY_SQL[name] ?? `c.${sqlName(name)}`)
   const columns = Object.entries(columnsOf(context)).map(([name, type]) => `${sqlName(name)} ${type}`)

@@ -3,6 +3,7 @@
  * tables `kept` (one row for each selected trajectory, with `part`), `known` and `best` (every trajectory of the
  * snapshot and its score), and leaves the relations `rows` (in order) and `not_taken` (why, n).
  */
+import type { Gathering } from '#services/lake/jobs.ts'
 import type { Advantage } from '#services/core/advantage.ts'
 import type { LakeFiles } from '#services/datasets/files.ts'
 import type { Reason } from '#services/datasets/filters.ts'
@@ -55,5 +56,5 @@ export interface Recipe {
   /** Why a selected trajectory may give no row, beside what a shape cannot express. */
   readonly reasons: Readonly<Record<string, string>>
   /** Statements that leave `rows` and `not_taken`. */
-  statements(context: RecipeContext): string[]
+  statements(context: RecipeContext): Gathering[]
 }

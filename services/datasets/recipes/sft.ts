@@ -1,19 +1,20 @@
 /** `sft`: one row a trajectory with its conversation, for supervised fine-tuning. */
+import type { Gathering } from '#services/lake/jobs.ts'
 import { TALK_SHAPES } from '#services/datasets/shapes/shapes.ts'
 import { SHAPES } from '#services/datasets/shapes/shape.ts'
 import { sqlName } from '#services/datasets/sql.ts'
 import { KEY_COLUMNS } from './columns.ts'
 import { layered } from './layers.ts'
-import { firstFault, partedRows } from './parted.ts'
+import { firstFault, partOf, partedRows } from './parted.ts'
 import type { Columns, Recipe, RecipeContext } from './recipe.ts'
-import { partOf, TALK_LISTS, talkExpressions } from './talk.ts'
+import { TALK_LISTS, talkExpressions } from './talk.ts'
 
 const columnsOf = (shape: RecipeContext['shape']): Columns => ({
   ...KEY_COLUMNS,
   ...Object.fromEntries(Object.entries(TALK_SHAPES[shape].columns).map(([name, [type]]) => [name, type])),
 })
 
-function statements({ files, parts, shape }: RecipeContext): string[] {
+function statements({ files, parts, shape }: RecipeContext): Gathering[] {
   const { parts: needsParts, layers, columns, faults } = TALK_SHAPES[shape]
   const { messages, loss_mask, images, message_images, texts } = TALK_LISTS
   const lists = { messages, loss_mask, images, ...(needsParts ? { message_images, texts } : {}) }

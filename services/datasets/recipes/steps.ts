@@ -1,12 +1,12 @@
 /** `steps`: one row a step with its bodies. */
+import type { Gathering } from '#services/lake/jobs.ts'
 import { lakeColumns, MESSAGE_TYPE, STEP_CALL_TYPE } from '#schemas/lake.ts'
 import { relation } from '#services/datasets/files.ts'
 import { STEP_IMAGES } from '#services/datasets/messages.ts'
 import { sqlName } from '#services/datasets/sql.ts'
 import { KEY_COLUMNS } from './columns.ts'
-import { partedRows } from './parted.ts'
+import { partOf, partedRows } from './parted.ts'
 import type { Recipe, RecipeContext } from './recipe.ts'
-import { partOf } from './talk.ts'
 
 /** Columns of the lake's steps, as they are. */
 const OF_STEP = [
@@ -59,7 +59,7 @@ export function withoutSteps({ files }: RecipeContext): string {
     WHERE NOT EXISTS (SELECT 1 FROM ${relation('steps', files, ['trajectory_id'])} s WHERE s.trajectory_id = k.trajectory_id) HAVING count(*) > 0`
 }
 
-function statements(context: RecipeContext): string[] {
+function statements(context: RecipeContext): Gathering[] {
   const { files, parts } = context
   const steps = relation('steps', files, ['trajectory_id', ...OF_STEP, 'images'])
   const key = Object.keys(KEY_COLUMNS).map((name) => `k.${sqlName(name)}`)

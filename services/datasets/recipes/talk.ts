@@ -1,4 +1,5 @@
 /** Whole conversations, one for each kept trajectory: the prompt, then for each step what was done and what came back. */
+import { sqlName } from '#services/datasets/sql.ts'
 import { relation, type LakeFiles } from '#services/datasets/files.ts'
 import {
   PROMPT_IMAGES,
@@ -34,9 +35,18 @@ export function prompts(files: LakeFiles): string {
     UNION ALL SELECT trajectory_id, prompt, tools FROM unfinished_starts)`
 }
 
-/** Which of `kept` are in a part; how many parts there are is estimated from the files, so the last takes what is beyond it. */
-export function partOf(index: number, parts: number): string {
-  return `part ${index === parts - 1 ? '>=' : '='} ${index}`
+/** Columns that only a step without `raw_output` is put together from. */
+const PIECES = ['think_text', 'answer_text']
+
+/**
+ * Steps with these columns. The pieces repeat what stands in `raw_output`, a third of all bytes, so they are read
+ * only where there is none; the engine passes over groups of rows in which there always is.
+ */
+function spoken(files: LakeFiles, columns: readonly string[]): string {
+  const whole = columns.filter((name) => !PIECES.includes(name))
+  const none = PIECES.map((name) => `NULL::VARCHAR AS ${name}`)
+  return `(SELECT ${[...whole.map(sqlName), ...none].join(', ')} FROM ${relation('steps', files, whole)} WHERE raw_output IS NOT NULL
+    UNION ALL SELECT ${[...whole, ...PIECES].map(sqlName).join(', ')} FROM ${relation('steps', files, [...whole, ...PIECES])} WHERE raw_output IS NULL)`
 }
 
 export interface Talk {
@@ -64,7 +74,7 @@ export function talkExpressions({ files, lists, trajectories, ofSteps = {}, step
   return `k AS (${trajectories}),
     said AS (
       SELECT s.trajectory_id, ${said.join(', ')}
-      FROM ${relation('steps', files, [...new Set([...STEP_COLUMNS, ...stepColumns])])} s JOIN k ON k.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id
+      FROM ${spoken(files, [...new Set([...STEP_COLUMNS, ...stepColumns])])} s JOIN k ON k.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id
     ),
     asked AS (
       SELECT p.trajectory_id, ${asked.join(', ')}, p.tools

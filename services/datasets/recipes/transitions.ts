@@ -2,6 +2,7 @@
  * `transitions`: what was seen, done, paid and seen next. By the words of Gymnasium one row a step; by those of Minari
  * and RLDS one more row for each episode, which holds the last observation and whose action is padding.
  */
+import type { Gathering } from '#services/lake/jobs.ts'
 import { relation } from '#services/datasets/files.ts'
 import {
   STEP_ACTION,
@@ -13,10 +14,10 @@ import {
 } from '#services/datasets/messages.ts'
 import { sqlName } from '#services/datasets/sql.ts'
 import { KEY_COLUMNS, OPENAI_MESSAGE } from './columns.ts'
-import { partedRows } from './parted.ts'
+import { partOf, partedRows } from './parted.ts'
 import type { Columns, Convention, Recipe, RecipeContext } from './recipe.ts'
 import { NO_STEPS, withoutSteps } from './steps.ts'
-import { partOf, prompts } from './talk.ts'
+import { prompts } from './talk.ts'
 
 type Written = Readonly<Record<string, readonly [type: string, sql: string]>>
 
@@ -108,7 +109,7 @@ function partQuery(context: RecipeContext, part: number): string {
     FROM (SELECT * FROM acted ${convention === 'gymnasium' ? '' : after}) w ORDER BY w.run_id NULLS LAST, w.trajectory_id, w.step_index`
 }
 
-function statements(context: RecipeContext): string[] {
+function statements(context: RecipeContext): Gathering[] {
   const { files, parts } = context
   return [
     `CREATE TEMP TABLE episodes AS SELECT trajectory_id, row_number() OVER (ORDER BY run_id NULLS LAST, trajectory_id) - 1 AS episode FROM kept
