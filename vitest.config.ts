@@ -10,6 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // One module graph per worker: nothing here may keep state in a module, and starting is several times faster.
     isolate: false,
+    // One to a core: what tests wait for are processes of their own. By itself vitest leaves a core free.
+    maxWorkers: '100%',
     allowOnly: false,
     // Machines of CI are noisy. What passes only when tried again is named at the end, to be mended.
     retry: process.env['CI'] === undefined ? 0 : 1,

@@ -31,6 +31,17 @@ describe('blobs in a folder', () => {
     },
   )
 
+  test.skipIf(process.platform !== 'linux')(
+    'a stream that nobody reads holds no file (seen in /proc, so Linux only)',
+    async () => {
+      const blobs = await directoryBlobs({ folder })
+      await blobs.put('unread', new Uint8Array(1000))
+      const unread = await blobs.stream('unread')
+      expect(await openFiles()).not.toContain(await blobs.localPath('unread'))
+      await unread.cancel()
+    },
+  )
+
   test('opening removes what dead processes left, and spares uploads under way', async () => {
     const incoming = join(folder, '~incoming')
     await mkdir(incoming, { recursive: true })

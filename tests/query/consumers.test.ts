@@ -17,7 +17,8 @@ afterEach(async () => {
   await world.close()
 })
 
-const post = (path: string, body: unknown) => world.get(path, { method: 'POST', body: JSON.stringify(body) })
+const post = (path: string, body: unknown) =>
+  world.get(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 const next = (body: Record<string, unknown> = {}, name = 'trainer') =>
   post(`/v1/consumers/${name}/next`, { wait_s: 0, ...body })
 const ack = (lease: string, name = 'trainer') => post(`/v1/consumers/${name}/ack`, { lease })
@@ -142,7 +143,13 @@ describe('a consumer', () => {
       publicUrl: PUBLIC_URL,
     })
     const asked = async (path: string, body: unknown) =>
-      (await (await app.request(`http://127.0.0.1${path}`, { method: 'POST', body: JSON.stringify(body) })).json()) as {
+      (await (
+        await app.request(`http://127.0.0.1${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      ).json()) as {
         lease: string
         groups: { group_id: string }[]
       }
@@ -204,19 +211,40 @@ describe('a consumer', () => {
 })
 
 describe('bad input', () => {
-  test.each([
-    ['/v1/consumers/trainer/next', { max: 0 }],
-    ['/v1/consumers/trainer/next', { max: 1000 }],
-    ['/v1/consumers/trainer/next', { wait: 1 }],
-    ['/v1/consumers/trainer/next', { filter: { colour: 'red' } }],
-    ['/v1/consumers/trainer/next', { filter: 5 }],
-    ['/v1/consumers/a%20b/next', {}],
-    ['/v1/consumers/trainer/ack', { lease: 7 }],
-    ['/v1/consumers/trainer/ack', []],
-  ])('%s %j is 400', async (path, body) => {
-    const answer = await post(path, body)
-    expect(answer.status).toBe(400)
-    expect(typeof answer.body.hint).toBe('string')
+  test('of another type than JSON takes no lease: any page may send it', async () => {
+    const answer = await world.get('/v1/consumers/trainer/ack', {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: '{"lease": "trainer:1"}',
+    })
+    expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type'])
+  })
+
+  test('names the member that is wrong, and the nearest known one', async () => {
+    expect((await post('/v1/consumers/trainer/next', { wate_s: 1 })).body).toMatchObject({
+      member: 'wate_s',
+      hint: 'did you mean wait_s?',
+    })
+    const body = { run: 'r', n: 1, strategy: 'uniform', min_n: 0 }
+    expect((await post('/v1/curriculum/next', body)).body).toMatchObject({ code: 'invalid', member: 'min_n' })
+  })
+
+  test('what makes no sense is 400, and says what would', async () => {
+    const asked: readonly (readonly [string, unknown])[] = [
+      ['/v1/consumers/trainer/next', { max: 0 }],
+      ['/v1/consumers/trainer/next', { max: 1000 }],
+      ['/v1/consumers/trainer/next', { wait: 1 }],
+      ['/v1/consumers/trainer/next', { filter: { colour: 'red' } }],
+      ['/v1/consumers/trainer/next', { filter: 5 }],
+      ['/v1/consumers/a%20b/next', {}],
+      ['/v1/consumers/trainer/ack', { lease: 7 }],
+      ['/v1/consumers/trainer/ack', []],
+      ['/v1/consumers/trainer/ack', { leese: 'x' }],
+    ]
+    for (const [path, body] of asked) {
+      const answer = await post(path, body)
+      expect([path, body, answer.status, typeof answer.body.hint]).toEqual([path, body, 400, 'string'])
+    }
   })
 
   test('a lease that was never given is 404', async () => {
