@@ -41,7 +41,9 @@ export const ToolRow = object(
     n_trajectories: integer('Trajectories that called it.'),
     n_calls: integer('Calls of it.'),
     call_share: real('Of all calls, the share that were of it.'),
-    n_valid: integer('Calls that could be read, fitted the schema and were taken.'),
+    n_valid: integer(
+      'Calls that could be read, fitted the schema and were taken: as the sender says (parse_ok, schema_ok, valid, status), and where it says nothing those without E1, E2, E3 and WRONG_TOOL.',
+    ),
     valid_share: real('Their share.'),
     n_failed: integer('Calls whose status is tool_error, timeout or infra.'),
     failure_share: real('Their share.'),
@@ -57,7 +59,16 @@ export const ToolRow = object(
   },
   'How a tool did.',
 )
-export const Tools = page(ToolRow, lake, 'How tools did.')
+export const Tools = page(
+  ToolRow,
+  {
+    ...lake,
+    calls_not_in_lake: counts(
+      'Calls of those that the snapshot does not have yet, by tool: with n_calls of all rows they are every call there is.',
+    ),
+  },
+  'How tools did.',
+)
 
 export const ErrorRow = object(
   {

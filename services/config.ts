@@ -2,15 +2,18 @@
  * Every setting, read once from the environment and passed down. No other file reads the environment.
  * What a setting means, its default and where its value came from stand here, so that `doctor` can print them.
  */
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { isAbsolute, join, resolve } from 'node:path'
 import { nearest } from '#services/core/nearest.ts'
 import { Problem } from './problem.ts'
 import type { Level } from './logger.ts'
 
-/** The programs that one process can run. */
+/** The programs that keep and answer: where the parts are embedded, one process runs them all. */
 export const PROGRAMS = ['ingest', 'project', 'archive', 'query'] as const
-export type Program = (typeof PROGRAMS)[number]
+/** Those and the gym, which needs none of them beside it: it publishes to STEPSTORE_URL. */
+export const ALL_PROGRAMS = [...PROGRAMS, 'gym'] as const
+export type Program = (typeof ALL_PROGRAMS)[number]
 
 /** One setting as it stands, fit to be printed: secrets are masked. */
 export interface SettingLine {
@@ -32,6 +35,8 @@ export interface Config {
   readonly url: string
   /** What every request must bear, where set. */
   readonly key: string | undefined
+  /** The key of the endpoint that `gym run` asks for turns, where it needs one. */
+  readonly openAiKey: string | undefined
   readonly log: { readonly kind: 'lmdb'; readonly folder: string } | { readonly kind: 'kafka'; readonly url: string }
   readonly store:
     | { readonly kind: 'pglite'; readonly folder: string }
@@ -44,6 +49,8 @@ export interface Config {
   readonly shared: boolean
   readonly leaseMs: number
   readonly logLevel: Level
+  /** Where the gym's remote tools are, as JSON; empty where there are none. */
+  readonly gymTools: string
   /** How long a snapshot of the lake is kept, in days. */
   readonly snapshotDays: number
   /** Small files of the lake are merged up to this size. */
@@ -73,6 +80,11 @@ const SETTINGS = {
     description: 'where commands find the server',
   },
   STEPSTORE_KEY: { otherwise: () => '', description: 'the key that every request must bear', secret: true },
+  OPENAI_API_KEY: {
+    otherwise: () => '',
+    description: 'the key of the endpoint that `gym run --policy openai:<url>` asks',
+    secret: true,
+  },
   STEPSTORE_LOG_LEVEL: {
     otherwise: () => 'warn',
     description: 'debug, info, warn or error: which log lines go to stderr',
@@ -97,7 +109,15 @@ const SETTINGS = {
     otherwise: () => '256',
     description: 'small files of the lake are merged up to this size in MiB; a quarter of it is large enough',
   },
-  PROGRAMS: { otherwise: () => PROGRAMS.join(','), description: 'which programs this process runs, parted by commas' },
+  PROGRAMS: {
+    otherwise: () => ALL_PROGRAMS.join(','),
+    description: 'which programs this process runs, parted by commas',
+  },
+  STEPSTORE_GYM_TOOLS: {
+    otherwise: () => '',
+    description:
+      'where remote tools of the gym are: JSON such as {"GroundingDINO": {"url": "http://host:5000", "wire": "verl-tool"}}, or a file of it',
+  },
   STEPSTORE_LEASE_S: {
     otherwise: () => '10',
     description: 'after how many seconds without a sign of life the work of a process goes to another one, 1 to 600',
@@ -139,6 +159,7 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
       read('STEPSTORE_PUBLIC_URL') === '' ? undefined : baseOf('STEPSTORE_PUBLIC_URL', read('STEPSTORE_PUBLIC_URL')),
     url: baseOf('STEPSTORE_URL', read('STEPSTORE_URL')),
     key,
+    openAiKey: read('OPENAI_API_KEY') || undefined,
     log,
     store,
     blobs,
@@ -146,6 +167,7 @@ export function readConfig(environment: Environment = process.env, overrides: Ov
     shared: store.kind === 'postgres' && log.kind === 'kafka',
     leaseMs: leaseOf(read('STEPSTORE_LEASE_S')),
     logLevel: levelOf(read('STEPSTORE_LOG_LEVEL')),
+    gymTools: jsonOf('STEPSTORE_GYM_TOOLS', read('STEPSTORE_GYM_TOOLS')),
     snapshotDays: wholeOf('SNAPSHOT_DAYS', read('SNAPSHOT_DAYS'), 1, 36_500),
     lakeFileBytesMax: wholeOf('LAKE_FILE_MIB', read('LAKE_FILE_MIB'), 1, 4_096) * 1024 * 1024,
     lines: (Object.keys(SETTINGS) as SettingName[]).map((name) => ({
@@ -187,7 +209,8 @@ function checkNames(environment: Environment): string[] {
 }
 
 function masked(name: SettingName, value: string): string {
-  if (name === 'STEPSTORE_KEY') return value === '' ? '' : '********'
+  if (name === 'STEPSTORE_KEY' || name === 'OPENAI_API_KEY') return value === '' ? '' : '********'
+  if (name === 'STEPSTORE_GYM_TOOLS') return value.replace(/("key"\s*:\s*")[^"]*/g, '$1********')
   return value.replace(/\/\/[^/]*@/g, '//********@').replace(/([?&](?:token|key|password)=)[^&]*/gi, '$1********')
 }
 
@@ -257,6 +280,19 @@ function baseOf(name: SettingName, text: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
+/** JSON as it is, or what the file of that name holds; whoever needs it reads it. */
+function jsonOf(name: SettingName, text: string): string {
+  if (text === '' || text.trimStart().startsWith('{')) return text
+  try {
+    return readFileSync(text, 'utf8')
+  } catch (error) {
+    throw misuse(
+      `${name}: ${text.slice(0, 120)} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      'give JSON that begins with {, or the name of a file of it',
+    )
+  }
+}
+
 function levelOf(text: string): Level {
   if (text === 'debug' || text === 'info' || text === 'warn' || text === 'error') return text
   throw misuse(`STEPSTORE_LOG_LEVEL=${text.slice(0, 40)} is no level`, 'use debug, info, warn or error')
@@ -299,16 +335,18 @@ function programsOf(text: string, places: Places): Program[] {
     .map((name) => name.trim())
     .filter((name) => name !== '')
   for (const name of names) {
-    if ((PROGRAMS as readonly string[]).includes(name)) continue
-    const near = nearest(name, PROGRAMS)
+    if ((ALL_PROGRAMS as readonly string[]).includes(name)) continue
+    const near = nearest(name, ALL_PROGRAMS)
     throw misuse(
       `unknown program ${name.slice(0, 40)}`,
-      near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`,
+      near === undefined ? `the programs are ${ALL_PROGRAMS.join(', ')}` : `did you mean ${near}?`,
     )
   }
-  const programs = PROGRAMS.filter((program) => names.includes(program))
+  const programs = ALL_PROGRAMS.filter((program) => names.includes(program))
+  if (programs.length === 0) throw misuse('PROGRAMS names no program', `the programs are ${ALL_PROGRAMS.join(', ')}`)
+  // The gym has no part in what the others keep.
+  if (programs.every((program) => program === 'gym')) return programs
   const missing = PROGRAMS.filter((program) => !names.includes(program))
-  if (programs.length === 0) throw misuse('PROGRAMS names no program', `the programs are ${PROGRAMS.join(', ')}`)
   const because = missing.length === 0 ? undefined : togetherBecause(programs, places)
   if (because === undefined) return programs
   const [what, why] = because

@@ -55,6 +55,9 @@ export function includes(have: Offsets, want: Offsets): boolean {
   return true
 }
 
+/** Whether both say the same. */
+export const isSamePlace = (left: Offsets, right: Offsets): boolean => includes(left, right) && includes(right, left)
+
 /** The smallest offsets that include all of the given ones. */
 export function union(...all: readonly Offsets[]): Map<number, number> {
   const merged = new Map<number, number>()

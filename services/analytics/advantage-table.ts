@@ -67,7 +67,7 @@ const isNear = (left: number, right: number, tolerance: number) =>
   Math.abs(left - right) <= tolerance * Math.max(1, Math.abs(left), Math.abs(right))
 
 class Comparison {
-  readonly agreement = Object.fromEntries(FORMULAS.map((name) => [name, 0])) as Record<Formula, number>
+  readonly #agreed = new Uint32Array(FORMULAS.length)
   compared = 0
   different = 0
   farthest: number | null = null
@@ -87,8 +87,16 @@ class Comparison {
     return 1
   }
 
-  agree(name: Formula, theirs: number, trainer: number): void {
-    if (isNear(trainer, theirs, this.#tolerance)) this.agreement[name] += 1
+  /** Counts by the place of the formula. */
+  agree(formula: number, theirs: number, trainer: number): void {
+    if (isNear(trainer, theirs, this.#tolerance)) this.#agreed[formula] = (this.#agreed[formula] ?? 0) + 1
+  }
+
+  get agreement(): Readonly<Record<Formula, number>> {
+    return Object.fromEntries(FORMULAS.map((name, index) => [name, this.#agreed[index] ?? 0])) as Record<
+      Formula,
+      number
+    >
   }
 }
 
@@ -129,7 +137,8 @@ export function advantageTable(
       facts[row] = fact
       if (fact < 0) continue
       const trainer = at(frame.trainings.advantage.values, fact)
-      for (const name of FORMULAS) comparison.agree(name, advantageOf(name, groups, group, reward), trainer)
+      for (let index = 0; index < FORMULAS.length; index++)
+        comparison.agree(index, advantageOf(FORMULAS[index] ?? 'verl', groups, group, reward), trainer)
       if (!Number.isNaN(value)) differs[row] = comparison.add(value, trainer)
     }
   }

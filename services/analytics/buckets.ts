@@ -1,5 +1,6 @@
 /** Rows of a selection, put apart by train step, family and the like. */
 import { at } from './columns.ts'
+import { derived } from './derived.ts'
 import type { Selection } from './select.ts'
 
 /** What rows can be put apart by. */
@@ -101,7 +102,11 @@ function split(rows: Uint32Array, axis: Axis): { value: DimensionValue; rows: Ui
 }
 
 /** Puts rows apart by one dimension after the other. The order of buckets is that of their values. */
-export function bucketsOf(selection: Selection, dimensions: readonly Dimension[]): Bucket[] {
+export function bucketsOf(selection: Selection, dimensions: readonly Dimension[]): readonly Bucket[] {
+  return derived(selection, `buckets ${dimensions.join(',')}`, () => putApart(selection, dimensions))
+}
+
+function putApart(selection: Selection, dimensions: readonly Dimension[]): Bucket[] {
   let found: Bucket[] = selection.rows.length === 0 ? [] : [{ by: {}, rows: selection.rows }]
   for (const dimension of dimensions) {
     const axis = axisOf(selection, dimension)

@@ -2,24 +2,28 @@
 
 /** Draws whole numbers; equal seeds draw equal ones. */
 export class Chance {
-  readonly #state = new Uint32Array(4)
+  // Signed words of 32 bits in fields of their own: taking an array apart runs its iterator, millions of times here.
+  #a: number
+  #b: number
+  #c = 0x9e3779b9 | 0
+  #d = 1
 
   /** `seed` is a whole number from 0 to 2^53-1. */
   constructor(seed: number) {
-    this.#state.set([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, 0x9e3779b9, 1])
+    this.#a = seed | 0
+    this.#b = Math.floor(seed / 2 ** 32) | 0
     for (let warming = 0; warming < 16; warming++) this.next()
   }
 
   /** 32 bits. */
   next(): number {
-    const state = this.#state
-    const [a = 0, b = 0, c = 0, d = 0] = state
-    const drawn = (a + b + d) >>> 0
-    state[3] = d + 1
-    state[0] = b ^ (b >>> 9)
-    state[1] = c + (c << 3)
-    state[2] = ((c << 21) | (c >>> 11)) + drawn
-    return drawn
+    const [b, c, d] = [this.#b, this.#c, this.#d]
+    const drawn = (this.#a + b + d) | 0
+    this.#d = (d + 1) | 0
+    this.#a = b ^ (b >>> 9)
+    this.#b = (c + (c << 3)) | 0
+    this.#c = (((c << 21) | (c >>> 11)) + drawn) | 0
+    return drawn >>> 0
   }
 
   /** A whole number from 0 to below `n`. */

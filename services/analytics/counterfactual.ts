@@ -2,6 +2,7 @@
 import { Problem } from '#services/problem.ts'
 import { type Bucket, type Dimension, bucketsOf } from './buckets.ts'
 import { Reals, at } from './columns.ts'
+import { derived } from './derived.ts'
 import { type Column, CHUNK_ROWS } from './formula-columns.ts'
 import { type Formula, parseFormula } from './formula.ts'
 import { type GroupLayout, type Groups, groupLayout, groupLayouts, groupsWith, membersIn } from './grouped.ts'
@@ -288,11 +289,13 @@ export function counterfactualSeries(
   incomplete: boolean,
 ): { readonly bucket: Bucket; readonly statistics: CounterfactualStatistics }[] {
   const { frame } = selection
-  const finished = rowsWhere(selection, (row) => frame.finished.values[row] === 1)
+  const finished = derived(selection, 'finished', () => rowsWhere(selection, (row) => frame.finished.values[row] === 1))
   const buckets = bucketsOf(finished, by)
-  const { layout, firsts, whole } = groupLayouts(
-    frame,
-    buckets.map(({ rows }) => rows),
+  const { layout, firsts, whole } = derived(finished, `layouts ${by.join(',')}`, () =>
+    groupLayouts(
+      frame,
+      buckets.map(({ rows }) => rows),
+    ),
   )
   let joined = whole ? layout : undefined
   const joinedLayout = (): GroupLayout => (joined ??= groupLayout(finished))

@@ -4,7 +4,7 @@
  */
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
-import type { Offsets } from '#services/position.ts'
+import { type Offsets, includes } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
 import type { Store } from '#services/store/store.ts'
 import { chainOf } from './chain.ts'
@@ -24,6 +24,8 @@ export interface Frames {
    * Throws `too_large` for runs of more trajectories than a frame may hold.
    */
   read(runIds: readonly string[], lineage: boolean): Promise<FrameAt>
+  /** The same at any state that includes these offsets: where what is held does, the store's rows are not read again. */
+  readFrom(runIds: readonly string[], lineage: boolean, offsets: Offsets): Promise<FrameAt>
   /** A frame that never changes, made once for its name. */
   fixed(name: string, load: () => Promise<FrameAt>): Promise<FrameAt>
 }
@@ -91,6 +93,11 @@ class LiveFrame {
         return this.refresh()
       })
     return this.#next
+  }
+
+  /** Whether it stands for these offsets already. */
+  holds(offsets: Offsets): boolean {
+    return this.#loaded && this.#running === undefined && includes(this.offsets, offsets)
   }
 
   async #refreshed(): Promise<void> {
@@ -194,7 +201,7 @@ export function frames(options: FramesOptions): Frames {
       kept.delete(name)
     }
   }
-  const read = async (runIds: readonly string[], lineage: boolean): Promise<FrameAt> => {
+  const read = async (runIds: readonly string[], lineage: boolean, from?: Offsets): Promise<FrameAt> => {
     const runs = await chainOf((runId) => storedRun(store.db, runId), runIds, lineage)
     // A run that is told more of later (its threshold, say) is another frame.
     const key = JSON.stringify(runs)
@@ -208,18 +215,19 @@ export function frames(options: FramesOptions): Frames {
       (entry) => () => entry.frame.bytes,
     )
     try {
-      await live.refresh()
+      if (from === undefined || !live.holds(from)) await live.refresh()
     } catch (error) {
       // It is read anew: by this call where the store was folded anew, else by the next.
       kept.delete(key)
-      if (error === STALE) return read(runIds, lineage)
+      if (error === STALE) return read(runIds, lineage, from)
       throw error
     }
     trim(key)
     return { frame: live.frame, offsets: live.offsets }
   }
   return {
-    read,
+    read: (runIds, lineage) => read(runIds, lineage),
+    readFrom: read,
     fixed: async (name, load) => {
       let bytes = 0
       const loaded = use(`fixed ${name}`, load, () => () => bytes)

@@ -4,6 +4,7 @@
  * not objects: of 300,000 trajectories in groups of 8 this takes a tenth of the time.
  */
 import { type Reals, at } from './columns.ts'
+import { derived } from './derived.ts'
 import type { Frame } from './frame.ts'
 import type { Selection } from './select.ts'
 import { sumOf } from './statistics.ts'
@@ -112,7 +113,8 @@ function placesFor(
 }
 
 /** Puts the rows of a selection into their groups. Rows without a group are in none. */
-export const groupLayout = ({ frame, rows }: Selection): GroupLayout => groupLayouts(frame, [rows]).layout
+export const groupLayout = (selection: Selection): GroupLayout =>
+  derived(selection, 'layout', () => groupLayouts(selection.frame, [selection.rows]).layout)
 
 /**
  * The groups of several lists of rows, one list after the other, in one layout: a group with rows in two lists is two
@@ -250,7 +252,7 @@ export function groupsWith(selection: Selection, layout: GroupLayout, reward: Re
 
 /** The groups that rows of a selection are of, with its rewards. */
 export const groupsOf = (selection: Selection): Groups =>
-  groupsWith(selection, groupLayout(selection), selection.scores.reward)
+  derived(selection, 'groups', () => groupsWith(selection, groupLayout(selection), selection.scores.reward))
 
 /** How many members of a group count. */
 export const membersIn = ({ memberStarts }: Groups, group: number): number =>

@@ -40,14 +40,22 @@ export function tokensWritten({ frame }: Selection, row: number): number {
 class Side {
   readonly tokens = new Gathered()
   readonly steps = new Gathered()
-  readonly calls = new Gathered()
+  calls = 0
   n = 0
 
   add(tokens: number, steps: number, calls: number): void {
     this.n += 1
     if (!Number.isNaN(tokens)) this.tokens.add(tokens)
     this.steps.add(steps)
-    this.calls.add(calls)
+    this.calls += calls
+  }
+
+  /** Begins anew in the same memory. */
+  clear(): void {
+    this.n = 0
+    this.calls = 0
+    this.tokens.clear()
+    this.steps.clear()
   }
 
   get lengths(): Lengths {
@@ -56,14 +64,20 @@ class Side {
       tokens: summary(this.tokens.values),
       n_tokens: this.tokens.size,
       steps: summary(this.steps.values),
-      tool_calls_mean: summary(this.calls.values).mean,
+      tool_calls_mean: this.n === 0 ? null : this.calls / this.n,
     }
   }
 }
 
-function statisticsOf(selection: Selection, rows: Uint32Array, tokensMax: number | undefined): LengthStatistics {
+function statisticsOf(
+  selection: Selection,
+  rows: Uint32Array,
+  tokensMax: number | undefined,
+  { right, wrong }: Readonly<Record<'right' | 'wrong', Side>>,
+): LengthStatistics {
   const { frame, scores } = selection
-  const [right, wrong] = [new Side(), new Side()]
+  right.clear()
+  wrong.clear()
   const truncatedCode = frame.status.dictionary.codeOf('truncated')
   const maxTokensCode = frame.endReason.dictionary.codeOf('max_tokens')
   let [n, unscored, truncated, overlong] = [0, 0, 0, 0]
@@ -80,7 +94,8 @@ function statisticsOf(selection: Selection, rows: Uint32Array, tokensMax: number
       unscored += 1
       continue
     }
-    const steps = frame.nSteps.get(row) ?? at(frame.nStepsSeen.values, row)
+    const said = at(frame.nSteps.values, row)
+    const steps = Number.isNaN(said) ? at(frame.nStepsSeen.values, row) : said
     const side = correct === 1 ? right : wrong
     side.add(tokens, steps, at(frame.nToolCalls.values, row))
   }
@@ -102,8 +117,9 @@ export function lengthSeries(
   by: readonly Dimension[],
   tokensMax: number | undefined,
 ): { readonly bucket: Bucket; readonly statistics: LengthStatistics }[] {
+  const sides = { right: new Side(), wrong: new Side() }
   return bucketsOf(selection, by).map((bucket) => ({
     bucket,
-    statistics: statisticsOf(selection, bucket.rows, tokensMax),
+    statistics: statisticsOf(selection, bucket.rows, tokensMax, sides),
   }))
 }

@@ -1,17 +1,8 @@
 /** The part of a frame that a statistic is over: rows in their fixed order, with the scores that they are read with. */
+import { type NumberCondition, asksNothing, meets } from '#services/number-condition.ts'
 import { at } from './columns.ts'
 import type { Frame } from './frame.ts'
 import type { Scores } from './scores.ts'
-
-/** Conditions on a number; all of them must hold. `any` lists accepted values, empty for no such condition. */
-export interface NumberCondition {
-  readonly any: readonly number[]
-  readonly ne: readonly number[]
-  readonly gte: number | undefined
-  readonly lte: number | undefined
-  readonly gt: number | undefined
-  readonly lt: number | undefined
-}
 
 /** What a statistic is over. Empty lists and absent conditions take everything. */
 export interface FrameFilter {
@@ -38,24 +29,11 @@ export interface Selection {
 type Test = (row: number) => boolean
 
 function numberTest(values: ArrayLike<number>, condition: NumberCondition | undefined): Test | undefined {
-  if (condition === undefined) return undefined
+  if (condition === undefined || asksNothing(condition)) return undefined
   const { any, ne, gte, lte, gt, lt } = condition
-  const one = any.length === 1 && ne.length === 0 ? any[0] : undefined
-  const bounds = [gte, lte, gt, lt].some((bound) => bound !== undefined)
-  if (one !== undefined && !bounds) return (row) => values[row] === one
-  if (any.length === 0 && ne.length === 0 && !bounds) return undefined
-  return (row) => {
-    const value = at(values, row)
-    return (
-      !Number.isNaN(value) &&
-      (any.length === 0 || any.includes(value)) &&
-      !ne.includes(value) &&
-      (gte === undefined || value >= gte) &&
-      (lte === undefined || value <= lte) &&
-      (gt === undefined || value > gt) &&
-      (lt === undefined || value < lt)
-    )
-  }
+  const isOne = any.length === 1 && ne.length === 0 && [gte, lte, gt, lt].every((bound) => bound === undefined)
+  const [one] = any
+  return isOne ? (row) => values[row] === one : (row) => meets(condition, at(values, row))
 }
 
 /** A test of codes: whether the text of a code is one of the wanted. */

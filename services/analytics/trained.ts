@@ -1,6 +1,7 @@
 /** What trainers did with trajectories, by the train step and sub-step at which they did it. */
 import { compareValues } from './buckets.ts'
 import { at } from './columns.ts'
+import { derived } from './derived.ts'
 import type { Selection } from './select.ts'
 import { Gathered, type Summary, share, summary } from './statistics.ts'
 
@@ -19,7 +20,11 @@ export interface TrainedStep extends Facts {
 }
 
 /** What trainers said of the rows of a selection, by (train_step, substep). */
-export function trainedSteps({ frame, rows }: Selection): TrainedStep[] {
+export function trainedSteps(selection: Selection): readonly TrainedStep[] {
+  return derived(selection, 'trained steps', () => stepsOf(selection))
+}
+
+function stepsOf({ frame, rows }: Selection): TrainedStep[] {
   const { trainings } = frame
   const [facts, about] = [new Uint32Array(trainings.size), new Uint32Array(trainings.size)]
   const places = new Map<number, Map<number, number>>()

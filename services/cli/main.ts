@@ -38,6 +38,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'merges small files of the lake, and sweeps what nobody needs',
     load: async () => (await import('./compact.ts')).compact,
   },
+  'gym run': {
+    summary: 'plays items with a policy and a set of tools, and records every step of it',
+    load: async () => (await import('./gym-run.ts')).gymRun,
+  },
+  'gym serve': {
+    summary: 'serves the gym to trainers: OpenEnv, verl-tool and batches over HTTP',
+    load: async () => (await import('./gym-serve.ts')).gymServe,
+  },
+  'gym rescore': {
+    summary: 'pays the trajectories of a run by another reward version; nothing is changed',
+    load: async () => (await import('./gym-rescore.ts')).gymRescore,
+  },
   quarantine: {
     summary: 'lists, shows, retries and drops what could not be read',
     load: async () => (await import('./quarantine.ts')).quarantine,
@@ -57,8 +69,17 @@ function overview(): string {
   ].join('\n')
 }
 
+/** The command and what follows it. Some commands are two words, such as `gym run`. */
+function named(given: readonly string[]): { name: string | undefined; rest: readonly string[] } {
+  const [first, second, ...rest] = given
+  const isGroup = Object.keys(COMMANDS).some((known) => known.startsWith(`${first} `))
+  if (first !== undefined && isGroup && second !== undefined && !second.startsWith('-'))
+    return { name: `${first} ${second}`, rest }
+  return { name: first, rest: given.slice(1) }
+}
+
 async function run(given: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const [name, ...rest] = given
+  const { name, rest } = named(given)
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview())
     return name === undefined ? 2 : 0

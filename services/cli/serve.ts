@@ -1,5 +1,5 @@
 /** `stepstore serve`: all programs in one process, or those that are named, until it is told to stop. */
-import { misuse, PROGRAMS } from '#services/config.ts'
+import { ALL_PROGRAMS, misuse } from '#services/config.ts'
 import { nearest } from '#services/core/nearest.ts'
 import type { Command } from './command.ts'
 import { rebuildLine, stopSignals, untilStopped } from './running.ts'
@@ -9,8 +9,8 @@ export const serveCommand: Command = {
     name: 'serve',
     summary:
       'Serves the programs that are named, or all of them, until SIGTERM or Ctrl-C. Embedded they all run together, in the data folder.',
-    positionals: `[${PROGRAMS.join('] [')}]`,
-    count: [0, PROGRAMS.length],
+    positionals: `[${ALL_PROGRAMS.join('] [')}]`,
+    count: [0, ALL_PROGRAMS.length],
     options: {},
     examples: [
       'stepstore serve',
@@ -20,11 +20,11 @@ export const serveCommand: Command = {
   },
   run: async ({ args, config, json, now, terminal }) => {
     for (const word of args.words) {
-      const near = nearest(word, PROGRAMS)
-      if (!(PROGRAMS as readonly string[]).includes(word)) {
+      const near = nearest(word, ALL_PROGRAMS)
+      if (!(ALL_PROGRAMS as readonly string[]).includes(word)) {
         throw misuse(
           `unknown program ${word.slice(0, 40)}`,
-          near === undefined ? `the programs are ${PROGRAMS.join(', ')}` : `did you mean ${near}?`,
+          near === undefined ? `the programs are ${ALL_PROGRAMS.join(', ')}` : `did you mean ${near}?`,
         )
       }
     }

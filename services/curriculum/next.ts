@@ -3,14 +3,17 @@ import { type Fraction, betweenTest } from './fraction.ts'
 import { luckOf } from './luck.ts'
 import type { Tally } from './tally.ts'
 
+/** What is known of an item: rollouts, and those of them that were right. */
+type Counted = Pick<Tally, 'n' | 'passed'>
+
 export const STRATEGIES = ['tail_patch', 'frontier', 'uniform', 'weighted', 'dapo', 'adarft', 'balanced'] as const
 export type Strategy = (typeof STRATEGIES)[number]
 
 /** What is known of an item that may be drawn. */
-export interface Candidate {
+export interface Candidate<Known extends Counted = Counted> {
   readonly item_id: string
   /** Absent for an item that was never rolled out. */
-  readonly tally: Tally | undefined
+  readonly tally: Known | undefined
 }
 
 /** The settings of AdaRFT as published (arXiv 2504.05520, difficulty from 0 to 100). */
@@ -40,9 +43,9 @@ export interface NextOptions {
   readonly target: number
 }
 
-export interface Drawn {
+export interface Drawn<Known extends Counted = Counted> {
   readonly item_id: string
-  readonly tally: Tally | undefined
+  readonly tally: Known | undefined
   /** In words. */
   readonly why: string
   /** What it was ranked by: greater is drawn first, equal by the seed. */
@@ -50,10 +53,10 @@ export interface Drawn {
 }
 
 /** How likely the item is to be passed, as its rollouts and one of each kind say: never 0 and never 1. */
-const smoothed = (tally: Tally | undefined): number => ((tally?.passed ?? 0) + 1) / ((tally?.n ?? 0) + 2)
+const smoothed = (tally: Counted | undefined): number => ((tally?.passed ?? 0) + 1) / ((tally?.n ?? 0) + 2)
 
 /** The difficulty of an item from 0 (always right) to 100 (never). */
-const difficultyOf = ({ passed, n }: Tally): number => (DIFFICULTY_MAX * (n - passed)) / n
+const difficultyOf = ({ passed, n }: Counted): number => (DIFFICULTY_MAX * (n - passed)) / n
 
 /**
  * The target difficulty after these shares of right rollouts, one for each train step in order:
@@ -69,30 +72,30 @@ export function targetDifficulty(shares: readonly number[], settings: AdaRft): n
 }
 
 const text = (value: number): string => String(Math.round(value * 1e4) / 1e4)
-const counts = ({ passed, n }: Tally): string => `${passed} of ${n} right`
+const counts = ({ passed, n }: Counted): string => `${passed} of ${n} right`
 
 interface Judge {
   /** The rank of a candidate, or undefined where the strategy does not take it. */
-  score(tally: Tally | undefined, luck: number): number | undefined
-  why(tally: Tally | undefined): string
+  score(tally: Counted | undefined, luck: number): number | undefined
+  why(tally: Counted | undefined): string
 }
 
 /** A judge of items that were rolled out often enough. */
-function ofKnown(minN: number, score: (tally: Tally) => number | undefined, why: (tally: Tally) => string): Judge {
+function ofKnown(minN: number, score: (tally: Counted) => number | undefined, why: (tally: Counted) => string): Judge {
   return {
     score: (tally) => (tally === undefined || tally.n < minN ? undefined : score(tally)),
     why: (tally) => (tally === undefined ? '' : why(tally)),
   }
 }
 
-const toldOf = (tally: Tally | undefined): string => (tally === undefined ? 'never rolled out' : counts(tally))
+const toldOf = (tally: Counted | undefined): string => (tally === undefined ? 'never rolled out' : counts(tally))
 
 function judgeOf({ strategy, minN, low, high, target }: NextOptions): Judge {
   const between = betweenTest(low, high)
   const bounds = `within ${low.top}/${low.bottom} and ${high.top}/${high.bottom}`
-  const inBounds = ({ passed, n }: Tally): number | undefined => (between(passed, n) ? 0 : undefined)
-  const fromHalf = ({ passed, n }: Tally): number => Math.abs(2 * passed - n) / (2 * n)
-  const weight = (tally: Tally | undefined): number => smoothed(tally) * (1 - smoothed(tally))
+  const inBounds = ({ passed, n }: Counted): number | undefined => (between(passed, n) ? 0 : undefined)
+  const fromHalf = ({ passed, n }: Counted): number => Math.abs(2 * passed - n) / (2 * n)
+  const weight = (tally: Counted | undefined): number => smoothed(tally) * (1 - smoothed(tally))
   switch (strategy) {
     case 'tail_patch':
       return ofKnown(minN, inBounds, (tally) => `${counts(tally)}, ${bounds}`)
@@ -128,22 +131,22 @@ function judgeOf({ strategy, minN, low, high, target }: NextOptions): Judge {
   }
 }
 
-interface Ranked {
-  readonly candidate: Candidate
+interface Ranked<Known extends Counted> {
+  readonly candidate: Candidate<Known>
   readonly score: number
   readonly luck: number
 }
 
-const byRank = (left: Ranked, right: Ranked): number =>
+const byRank = (left: Ranked<Counted>, right: Ranked<Counted>): number =>
   right.score - left.score || left.luck - right.luck || (left.candidate.item_id < right.candidate.item_id ? -1 : 1)
 
 /** Draws items: the greatest scores first, equal ones by the luck of seed and item. At most `n`, fewer where fewer fit. */
-export function drawNext(
-  candidates: Iterable<Candidate>,
+export function drawNext<Known extends Counted>(
+  candidates: Iterable<Candidate<Known>>,
   options: NextOptions,
-): { readonly drawn: Drawn[]; readonly n_candidates: number } {
+): { readonly drawn: Drawn<Known>[]; readonly n_candidates: number } {
   const judge = judgeOf(options)
-  const ranked: Ranked[] = []
+  const ranked: Ranked<Known>[] = []
   for (const candidate of candidates) {
     const luck = luckOf(options.seed, candidate.item_id)
     const score = judge.score(candidate.tally, luck)

@@ -4,6 +4,7 @@
  */
 import { BY_UNIT, drawn, heldOut, limitCut, ORDER, perItemCut, shardCut, type Cut } from './cuts.ts'
 import { relation, type LakeFiles } from './files.ts'
+import { STEP_COLUMNS } from './messages.ts'
 import type { RecipeName } from './recipes.ts'
 import type { DatasetRequest, MixPart, Shaping } from './request.ts'
 import { sqlProblem } from './sql-problem.ts'
@@ -72,17 +73,6 @@ const said = (messages: string) =>
  * made up anew by every rollout, so they do not count.
  */
 function dedupeStatements(files: LakeFiles): string[] {
-  const columns = [
-    'trajectory_id',
-    'step_index',
-    'raw_output',
-    'content',
-    'think_text',
-    'answer_text',
-    'tool_calls',
-    'observation',
-    'images',
-  ]
   const step = `md5(to_json({raw: s.raw_output, content: s.content, think: s.think_text, answer: s.answer_text, images: s.images,
       calls: list_transform(coalesce(s.tool_calls, []), lambda c: {"name": c."name", arguments: c.arguments}), observed: ${said('s.observation')}})::VARCHAR)`
   const prompts = `(SELECT trajectory_id, prompt FROM ${relation('trajectories', files, ['trajectory_id', 'prompt'])} UNION ALL SELECT trajectory_id, prompt FROM unfinished_starts)`
@@ -91,7 +81,7 @@ function dedupeStatements(files: LakeFiles): string[] {
     WITH chosen AS (SELECT trajectory_id FROM candidates WHERE ${IN}),
     told AS (
       SELECT s.trajectory_id, string_agg(${step}, ',' ORDER BY s.step_index) AS steps
-      FROM ${relation('steps', files, columns)} s JOIN chosen c ON c.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id
+      FROM ${relation('steps', files, STEP_COLUMNS)} s JOIN chosen c ON c.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id
     ),
     asked AS (
       SELECT p.trajectory_id, md5(to_json(${said('p.prompt')})::VARCHAR) AS prompt FROM ${prompts} p JOIN chosen c ON c.trajectory_id = p.trajectory_id

@@ -29,19 +29,27 @@ function parsed(text: string | null): unknown {
   }
 }
 
-const isValid = ({ parse_ok: parsedOk, schema_ok: fits, valid, status }: CallLine): boolean =>
-  parsedOk !== false && fits !== false && valid !== false && status !== 'invalid' && status !== 'not_found'
+/** Codes that say that a call does not fit: those of its structure, its names and its values, and a tool that is not there. */
+const MISFITS = new Set(['E1', 'E2', 'E3', 'WRONG_TOOL'])
+
+/** As it was sent: any word against a call makes it invalid, a word for it (valid, schema_ok) valid. Without one its codes decide. */
+function isValid({ parse_ok: parsedOk, schema_ok: fits, valid, status }: CallLine, codes: readonly string[]): boolean {
+  if (parsedOk === false || fits === false || valid === false) return false
+  if (status === 'invalid' || status === 'not_found') return false
+  return valid === true || fits === true || !codes.some((code) => MISFITS.has(code))
+}
 
 function callOf(line: CallLine, tools: ReadonlyMap<string, ToolSchema>): CallRow {
   const judged = { ...line, arguments: parsed(line.arguments), output: parsed(line.output_json) }
+  // A code with a space in it would be two; such codes are not of ours.
+  const codes = ruleCodes(judged, tools).filter((code) => !code.includes(' '))
   return {
     tool: line.tool ?? line.name,
     status: line.status,
-    valid: isValid(line),
+    valid: isValid(line, codes),
     attempt: line.attempt,
     latency_ms: line.latency_ms,
-    // A code with a space in it would be two; such codes are not of ours.
-    codes: ruleCodes(judged, tools).filter((code) => !code.includes(' ')),
+    codes,
   }
 }
 
@@ -71,7 +79,8 @@ export async function putCalls(
     offered.set(Number(number), toolSchemas(parsed(tools as string | null)))
   const query = `SELECT m.trajectory_id, o.number AS tools, c.trajectory_id IS NOT NULL AS "call", ${CALLS}
     FROM mine m JOIN offered o ON o.tools IS NOT DISTINCT FROM m.tools
-    LEFT JOIN ${relation('tool_calls', paths)} c ON c.trajectory_id = m.trajectory_id
+    LEFT JOIN (SELECT * FROM ${relation('tool_calls', paths)} WHERE trajectory_id IN (SELECT trajectory_id FROM mine)) c
+      ON c.trajectory_id = m.trajectory_id
     ORDER BY m.trajectory_id, c.step_index, c.call_index`
   let id: string | undefined
   let calls: CallRow[] = []

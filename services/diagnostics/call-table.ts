@@ -44,15 +44,9 @@ export class CallTable {
   #size = 0
   #live = 0
   #version = 0
-  #spansOf:
-    | {
-        readonly frame: WeakRef<Frame>
-        readonly size: number
-        readonly version: number
-        readonly from: Int32Array
-        readonly to: Int32Array
-      }
-    | undefined
+  /** The trajectories that were put since `#spansOf` was made. */
+  #fresh: string[] = []
+  #spansOf: { readonly frame: WeakRef<Frame>; readonly from: Int32Array; readonly to: Int32Array } | undefined
 
   /** Calls that others were put in the place of: they only take memory. */
   get wasted(): number {
@@ -75,11 +69,18 @@ export class CallTable {
     this.#live += calls.length - (before === undefined ? 0 : before.to - before.from)
     this.#spans.set(trajectoryId, { from, to: this.#size })
     this.#version += 1
+    if (this.#spansOf !== undefined) this.#fresh.push(trajectoryId)
+  }
+
+  /** Grows by one with each change of calls and annotations. */
+  get version(): number {
+    return this.#version
   }
 
   /** Puts all annotations in the place of those that are here. */
   annotate(annotations: ReadonlyMap<string, readonly AnnotationRow[]>): void {
     this.#annotations = annotations
+    this.#version += 1
   }
 
   annotationsOf(trajectoryId: string): readonly AnnotationRow[] {
@@ -88,17 +89,26 @@ export class CallTable {
 
   /** Where the calls of each row of a frame lie; -1 for rows that are not here. */
   spans(frame: Frame): { readonly from: Int32Array; readonly to: Int32Array } {
-    const known = this.#spansOf
-    if (known?.frame.deref() === frame && known.size === frame.size && known.version === this.#version) return known
+    const known = this.#spansOf?.frame.deref() === frame ? this.#spansOf : undefined
+    const before = known?.from.length ?? 0
+    if (known !== undefined && before === frame.size && this.#fresh.length === 0) return known
     const from = new Int32Array(frame.size).fill(-1)
     const to = new Int32Array(frame.size).fill(-1)
-    for (const [trajectoryId, span] of this.#spans) {
-      const row = frame.rowOf(trajectoryId)
-      if (row === undefined) continue
+    const put = (trajectoryId: string, row: number | undefined): void => {
+      const span = this.#spans.get(trajectoryId)
+      if (span === undefined || row === undefined) return
       from[row] = span.from
       to[row] = span.to
     }
-    this.#spansOf = { frame: new WeakRef(frame), size: frame.size, version: this.#version, from, to }
+    if (known !== undefined) {
+      // Rows stay where they lie: what is new are rows and calls that came since.
+      from.set(known.from)
+      to.set(known.to)
+      for (const trajectoryId of this.#fresh) put(trajectoryId, frame.rowOf(trajectoryId))
+    }
+    for (let row = before; row < frame.size; row++) put(frame.trajectoryIds[row] ?? '', row)
+    this.#fresh = []
+    this.#spansOf = { frame: new WeakRef(frame), from, to }
     return this.#spansOf
   }
 

@@ -21,40 +21,60 @@ export const REASONS = {
 } as const
 export type Reason = keyof typeof REASONS
 
-export interface Explained {
-  readonly row: number
+/** A reason, and what more there is to say. */
+export interface Explanation {
   readonly reason: Reason
   readonly detail: string | null
 }
 
-/** What the trainer said of a row, its last word. */
-function wordOf({ frame }: Selection, row: number): Omit<Explained, 'row'> | undefined {
+/** The reasons of the rows of a selection. */
+export interface Explained {
+  /** The place in `found` of each row of the frame; -1 for rows that are not in the selection. */
+  readonly codes: Int32Array
+  /** What rows have, each once. */
+  readonly found: readonly Explanation[]
+}
+
+/** Explanations by number: few differ, and an object for each of 300,000 rows took most of the time. */
+class Explanations {
+  readonly found: Explanation[] = []
+  readonly #byReason = new Map<Reason, Map<string | null, number>>()
+
+  of(reason: Reason, detail: string | null = null): number {
+    let details = this.#byReason.get(reason)
+    if (details === undefined) this.#byReason.set(reason, (details = new Map<string | null, number>()))
+    let code = details.get(detail)
+    if (code === undefined) {
+      code = this.found.push({ reason, detail }) - 1
+      details.set(detail, code)
+    }
+    return code
+  }
+}
+
+/** What the trainer said of a row, its last word; -1 for nothing. */
+function wordOf({ frame }: Selection, row: number, explanations: Explanations): number {
   let fact = -1
   for (let next = frame.trainings.first(row); next >= 0; next = frame.trainings.next(next)) fact = next
-  if (fact < 0) return undefined
-  if (frame.trainings.kept.get(fact) === false)
-    return { reason: 'dropped', detail: frame.trainings.dropReason.get(fact) }
-  return { reason: 'trained', detail: null }
+  if (fact < 0) return -1
+  if (frame.trainings.kept.values[fact] === 0) return explanations.of('dropped', frame.trainings.dropReason.get(fact))
+  return explanations.of('trained')
 }
 
-/** What is wrong with a rollout itself. */
-function ownReason({ frame, scores }: Selection, row: number): Omit<Explained, 'row'> | undefined {
-  if (frame.finished.get(row) !== true) return { reason: 'unfinished', detail: null }
-  if (at(frame.nConflicts.values, row) > 0) return { reason: 'conflicted', detail: null }
+/** What is wrong with a rollout itself; -1 for nothing. */
+function ownReason({ frame, scores }: Selection, row: number, explanations: Explanations): number {
+  if (frame.finished.values[row] !== 1) return explanations.of('unfinished')
+  if (at(frame.nConflicts.values, row) > 0) return explanations.of('conflicted')
   const status = frame.status.get(row)
-  if (status !== 'completed' && status !== 'truncated') return { reason: 'broken', detail: status }
-  if (frame.nSteps.get(row) !== frame.nStepsSeen.get(row)) return { reason: 'gap', detail: null }
-  const reward = scores.reward.get(row)
-  if (reward === null) return { reason: 'unscored', detail: null }
-  return Number.isFinite(reward) ? undefined : { reason: 'nonfinite', detail: null }
+  if (status !== 'completed' && status !== 'truncated') return explanations.of('broken', status)
+  if (frame.nSteps.get(row) !== frame.nStepsSeen.get(row)) return explanations.of('gap')
+  if (scores.reward.present[row] !== 1) return explanations.of('unscored')
+  return Number.isFinite(at(scores.reward.values, row)) ? -1 : explanations.of('nonfinite')
 }
 
-/** What is wrong with the group of each row that is in one, by row. */
-function groupReasons(selection: Selection): (Omit<Explained, 'row'> | undefined)[] {
-  const found = Array.from<undefined, Omit<Explained, 'row'> | undefined>(
-    { length: selection.frame.size },
-    () => undefined,
-  )
+/** What is wrong with the group of each row that is in one, by row of the frame; -1 for nothing. */
+function groupReasons(selection: Selection, explanations: Explanations): Int32Array {
+  const found = new Int32Array(selection.frame.size).fill(-1)
   const groups = groupsOf(selection)
   for (let group = 0; group < groups.size; group++) {
     const outcome = OUTCOMES[groups.outcome[group] ?? 0]
@@ -65,10 +85,10 @@ function groupReasons(selection: Selection): (Omit<Explained, 'row'> | undefined
       // Members stand in the order of the rows.
       const isStanding = member < last && groups.members[member] === row
       if (isStanding) member += 1
-      if (!isStanding) found[row] = { reason: 'replaced', detail: null }
-      else if (groups.complete[group] === 0) found[row] = { reason: 'incomplete_group', detail: null }
+      if (!isStanding) found[row] = explanations.of('replaced')
+      else if (groups.complete[group] === 0) found[row] = explanations.of('incomplete_group')
       else if (groups.zeroVariance[group] === 1)
-        found[row] = { reason: 'zero_variance', detail: outcome === 'mixed' ? 'uniform_other' : (outcome ?? null) }
+        found[row] = explanations.of('zero_variance', outcome === 'mixed' ? 'uniform_other' : (outcome ?? null))
     }
   }
   return found
@@ -78,13 +98,17 @@ function groupReasons(selection: Selection): (Omit<Explained, 'row'> | undefined
  * The reason of each row. `all` has conflicted rows, too; `counted` is the same without them, from which groups are
  * joined.
  */
-export function explained(all: Selection, counted: Selection): Explained[] {
-  const spoke = all.frame.trainings.size > 0
-  const ofGroups = groupReasons(counted)
-  return Array.from(all.rows, (row) => {
-    const found = wordOf(all, row) ??
-      ownReason(all, row) ??
-      ofGroups[row] ?? { reason: spoke ? ('unmentioned' as const) : ('ready' as const), detail: null }
-    return { row, ...found }
-  })
+export function explained(all: Selection, counted: Selection): Explained {
+  const explanations = new Explanations()
+  const codes = new Int32Array(all.frame.size).fill(-1)
+  const ofGroups = groupReasons(counted, explanations)
+  const nothing = explanations.of(all.frame.trainings.size > 0 ? 'unmentioned' : 'ready')
+  for (let index = 0; index < all.rows.length; index++) {
+    const row = all.rows[index] ?? 0
+    let code = wordOf(all, row, explanations)
+    if (code < 0) code = ownReason(all, row, explanations)
+    if (code < 0) code = ofGroups[row] ?? -1
+    codes[row] = code < 0 ? nothing : code
+  }
+  return { codes, found: explanations.found }
 }

@@ -4,9 +4,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { once } from 'node:events'
 import type { Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
+import { receivedProblem } from '#services/sent-problem.ts'
 import type { EngineOptions } from './engine.ts'
 import type { CopyRequest, CopyResult, JobKind, Jobs } from './jobs.ts'
-import { type FromProcess, fromFailure, type ToProcess } from './messages.ts'
+import type { FromProcess, ToProcess } from './messages.ts'
 
 export interface LakeOptions extends EngineOptions {
   readonly logger: Logger
@@ -126,7 +127,7 @@ class LakeClient implements Lake {
     }
     this.#waiting.delete(message.id)
     if (message.is === 'done') waiting.resolve(message.result as never)
-    else waiting.reject(fromFailure(message.failure))
+    else waiting.reject(receivedProblem(message.problem, 'lake process'))
   }
 
   #gone(child: ChildProcess, how: string): void {

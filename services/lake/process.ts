@@ -7,6 +7,7 @@ import { type BlobsPlace, openBlobs } from '#services/blobs/open.ts'
 import { setPriority } from 'node:os'
 import type { Log } from '#services/log/log.ts'
 import { type LogPlace, openLogReader } from '#services/log/open.ts'
+import { sentProblem } from '#services/sent-problem.ts'
 import { writeCut } from './cut.ts'
 import { type Engine, openEngine } from './engine.ts'
 import type {
@@ -21,7 +22,7 @@ import type {
 } from './jobs.ts'
 import { imageKey } from './embed.ts'
 import { mergeFiles } from './merge.ts'
-import { asFailure, type FromProcess, type ToProcess } from './messages.ts'
+import type { FromProcess, ToProcess } from './messages.ts'
 import { runCopy, runRows } from './questions.ts'
 import { Stager } from './stager.ts'
 
@@ -97,7 +98,7 @@ async function run({ id, kind, request }: Extract<ToProcess, { is: 'run' }>): Pr
     const context = { signal: abort.signal, progress: (share: number) => send({ is: 'progress', id, share }) }
     send({ is: 'done', id, result: await work(await engine, kind, request, context) })
   } catch (error) {
-    send({ is: 'failed', id, failure: asFailure(error) })
+    send({ is: 'failed', id, problem: sentProblem(error) })
   } finally {
     running.delete(id)
   }

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '#services/log/log.ts'
-import { includes, type Offsets } from '#services/position.ts'
+import { includes, isSamePlace, type Offsets } from '#services/position.ts'
 import { type PlacedEvents, stageRecords } from './cut-records.ts'
 import type { JobContext, StageRequest } from './jobs.ts'
 import { Staging } from './staging.ts'
@@ -21,8 +21,6 @@ export interface Staged {
   records: number
   bytes: number
 }
-
-const isSame = (left: Offsets, right: Offsets): boolean => includes(left, right) && includes(right, left)
 
 /** Lets go of what was staged: its lines, and the folder that they were written to. */
 export function discard({ staging, folder }: Staged): void {
@@ -45,7 +43,7 @@ export class Stager {
     return this.#inTurn(async () => {
       const ahead = this.#ahead
       this.#ahead = undefined
-      const goesOn = ahead !== undefined && isSame(ahead.to, request.from)
+      const goesOn = ahead !== undefined && isSamePlace(ahead.to, request.from)
       if (ahead !== undefined && !goesOn) discard(ahead)
       const staged = await this.#extended(goesOn ? ahead : this.#empty(request.from), log, request, context)
       this.#ahead = staged
@@ -58,7 +56,7 @@ export class Stager {
     return this.#inTurn(async () => {
       const ahead = this.#ahead
       this.#ahead = undefined
-      const fits = ahead !== undefined && isSame(ahead.from, request.from) && includes(request.to, ahead.to)
+      const fits = ahead !== undefined && isSamePlace(ahead.from, request.from) && includes(request.to, ahead.to)
       if (ahead !== undefined && !fits) discard(ahead)
       const begun = fits ? ahead : this.#empty(request.from)
       return this.#extended(begun, log, { ...request, from: begun.to }, context)

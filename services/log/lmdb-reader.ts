@@ -5,6 +5,7 @@ import { Problem } from '#services/problem.ts'
 import { baseOf, openChunk, recordAt, type Chunk } from './chunk.ts'
 import type { Bounds, Log, LogRecord, ReadLimit } from './log.ts'
 import { partitionOf } from './murmur2.ts'
+import { whileNothingIsWritten } from './open-gate.ts'
 
 /** What is written about a log when it is made, and when it is continued after offsets that it never held. */
 export interface LogInfo {
@@ -183,8 +184,9 @@ export interface LmdbLogReaderOptions {
 export function lmdbLogReader(options: LmdbLogReaderOptions): Promise<Log> {
   let files: LogFiles
   try {
-    files = openFiles(options.folder, true)
+    files = whileNothingIsWritten(options.folder, () => openFiles(options.folder, true))
   } catch (error) {
+    if (error instanceof Problem) return Promise.reject(error)
     return Promise.reject(
       new Problem('unavailable', `there is no log in ${options.folder} yet`, {
         hint: 'start the server once',

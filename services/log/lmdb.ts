@@ -19,6 +19,7 @@ import {
   type LogFiles,
   type LogInfo,
 } from './lmdb-reader.ts'
+import { openGate, whileNothingIsWritten, type OpenGate } from './open-gate.ts'
 import { roomIn, type Room } from './lmdb-room.ts'
 import type { Bounds, Log, NewRecord } from './log.ts'
 import { partitionOf } from './murmur2.ts'
@@ -153,6 +154,7 @@ async function reasonOf(error: unknown): Promise<unknown> {
 class Appender {
   readonly #files: LogFiles
   readonly #room: Room
+  readonly #gate: OpenGate
   readonly #options: LmdbLogOptions
   #info: LogInfo
   /** The next offset of each partition, as committed; undefined after a failure, until it is read again. */
@@ -164,9 +166,10 @@ class Appender {
   /** Why LMDB must not be called any more in this process, if so. */
   #broken: Problem | undefined
 
-  constructor(files: LogFiles, room: Room, info: LogInfo, options: LmdbLogOptions) {
+  constructor(files: LogFiles, room: Room, gate: OpenGate, info: LogInfo, options: LmdbLogOptions) {
     this.#files = files
     this.#room = room
+    this.#gate = gate
     this.#info = info
     this.#options = options
     this.#ends = this.#readEnds()
@@ -212,7 +215,7 @@ class Appender {
     const info = { ...this.#info, holes }
     try {
       await this.#room.reserve(this.#endOfPages() + TREE_BYTES)
-      await this.#files.root.put(INFO_KEY, JSON.stringify(info))
+      await this.#gate.write(() => this.#files.root.put(INFO_KEY, JSON.stringify(info)))
     } catch (error) {
       throw await this.#failure(error)
     }
@@ -225,6 +228,7 @@ class Appender {
     while (this.#running !== undefined) await this.#running
     await this.#files.root.close()
     await this.#room.close()
+    this.#gate.close()
   }
 
   #readEnds(): number[] {
@@ -258,7 +262,7 @@ class Appender {
       await this.#room.reserve(
         this.#endOfPages() + TREE_BYTES + plan.puts.reduce((sum, { value }) => sum + value.length + 3 * PAGE_BYTES, 0),
       )
-      await this.#write(plan.puts)
+      await this.#gate.write(() => this.#write(plan.puts))
       this.#ends = plan.ends
       for (const [index, pending] of batch.entries()) pending.resolve(plan.answers[index] ?? new Map())
     } catch (error) {
@@ -333,12 +337,14 @@ export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
   const unlock = lockFolder(options.folder, options.clock())
   let files: LogFiles | undefined
   let room: Room | undefined
+  let gate: OpenGate | undefined
   try {
-    files = openFiles(options.folder, false)
-    const info = await made(files, options)
+    const opened = whileNothingIsWritten(options.folder, () => openFiles(options.folder, false))
+    files = opened
+    gate = openGate(options.folder)
+    const info = await gate.write(() => made(opened, options))
     room = await roomIn(join(options.folder, 'records', 'data.mdb'))
-    const opened = files
-    const appender = new Appender(opened, room, info, options)
+    const appender = new Appender(opened, room, gate, info, options)
     return {
       id: info.id,
       partitions: info.partitions,
@@ -362,6 +368,7 @@ export async function lmdbLog(options: LmdbLogOptions): Promise<LmdbLog> {
   } catch (error) {
     await files?.root.close()
     await room?.close()
+    gate?.close()
     unlock()
     throw error
   }

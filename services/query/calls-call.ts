@@ -25,6 +25,8 @@ export interface CallsAt {
   readonly table: CallTable
   /** The finished trajectories that the call means and the snapshot has. */
   readonly selection: Selection
+  /** The finished trajectories that it means and the snapshot has not. */
+  readonly missing: Selection
   /** What every answer says of its source. */
   readonly source: { readonly snapshot: number; readonly n_trajectories: number; readonly n_not_in_lake: number }
 }
@@ -48,6 +50,6 @@ export async function callsOfCall(call: CallsCall): Promise<CallsAt> {
   const table = await bookOf(deps.store).read({ engine, paths, runIds, snapshot: query.snapshot })
   // Once more, as the frame may have gone on meanwhile.
   const at = await frameOfCall(call, [query.run])
-  const { selection, ...counts } = withCalls(selectionOf(at, query), table)
-  return { at, table, selection, source: { snapshot: state.id, ...counts } }
+  const { selection, missing, ...counts } = withCalls(selectionOf(at, query), table)
+  return { at, table, selection, missing, source: { snapshot: state.id, ...counts } }
 }

@@ -26,6 +26,7 @@ import {
 } from '#services/datasets/request.ts'
 import { formatOffsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
+import type { NumberCondition } from '#services/number-condition.ts'
 import {
   compared,
   flag,
@@ -37,7 +38,6 @@ import {
   text,
   withDefault,
   word,
-  type Comparison,
   type Parameter,
   type ParameterSet,
   type Parsed,
@@ -155,7 +155,7 @@ export const DATASET_PARAMETERS = {
 
 type DatasetQuery = Parsed<typeof SHAPING & typeof STATE>
 
-function isComparison(value: unknown): value is Comparison {
+function isComparison(value: unknown): value is NumberCondition {
   return typeof value === 'object' && value !== null && 'gte' in value
 }
 

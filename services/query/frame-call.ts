@@ -1,5 +1,7 @@
 /** Reads of frames: the parameters that all statistics share, and the frame and rows that they mean. */
 import type { LakeTableName } from '#schemas/lake.ts'
+import { type AdvantageTable, advantageTable } from '#services/analytics/advantage-table.ts'
+import type { Advantage } from '#services/core/advantage.ts'
 import type { Frame } from '#services/analytics/frame.ts'
 import { type Frames, type FrameAt, frames } from '#services/analytics/frames.ts'
 import { type LakePaths, FRAME_TABLES, lakeFrame, lakeRuns } from '#services/analytics/lake-rows.ts'
@@ -9,8 +11,9 @@ import { type Metric, lakeMetrics, storedMetrics } from '#services/analytics/met
 import { filesAt } from '#services/lake/catalog.ts'
 import { Problem } from '#services/problem.ts'
 import type { Store } from '#services/store/store.ts'
+import type { NumberCondition } from '#services/number-condition.ts'
 import type { QueryDeps } from './deps.ts'
-import { type Comparison, flag, integer, many, required, text, word } from './parameters.ts'
+import { flag, integer, many, required, text, word } from './parameters.ts'
 import { type Reading, reached, wanted } from './reading.ts'
 import { READ_PARAMETERS } from './route.ts'
 import { TRAJECTORY_FILTERS } from './rows/scored.ts'
@@ -46,8 +49,8 @@ export const FRAME_PARAMETERS = {
 export interface FrameQuery {
   readonly lineage: boolean | undefined
   readonly snapshot: number | undefined
-  readonly policy_version: Comparison
-  readonly train_step: Comparison
+  readonly policy_version: NumberCondition
+  readonly train_step: NumberCondition
   readonly dataset: readonly string[]
   readonly family: readonly string[]
   readonly split: readonly string[]
@@ -137,24 +140,46 @@ export function frameFilter(query: FrameQuery): FrameFilter {
   }
 }
 
+/** What is said where a reward version is one for all of them. */
+export function severalVersions(known: readonly string[] = []): Problem {
+  return new Problem('invalid_parameter', 'these statistics are over one reward version', {
+    hint: `name ${known.length === 0 ? 'one' : `one of ${known.join(', ')}`}, or leave it out for that of the run`,
+    details: { parameter: 'reward_version' },
+  })
+}
+
 /** The rows that a call means, read with one reward version. Throws `invalid_parameter` for several, or one that nothing was scored with. */
 export function selectionOf(
   at: FrameAt,
   query: FrameQuery & { readonly reward_version: string | undefined },
 ): Selection {
   const { reward_version: version } = query
-  const { rewardVersions } = at.frame
-  if (version === '*')
-    throw new Problem('invalid_parameter', 'these statistics are over one reward version', {
-      hint: `name one of ${rewardVersions.join(', ')}, or leave it out for that of the run`,
-      details: { parameter: 'reward_version' },
-    })
-  return select(at.frame, frameFilter(query), version)
+  if (version === '*') throw severalVersions(at.frame.rewardVersions)
+  return selected(at.frame, frameFilter(query), version)
+}
+
+/** Selections of frames as they are now, so that what is worked out of one serves all routes that ask for the same. */
+const selections = new WeakMap<Frame, { readonly version: number; readonly found: Map<string, Selection> }>()
+const SELECTIONS_MAX = 4
+
+/** The rows that fit. Throws nothing, and is one and the same while the frame stays as it is. */
+export function selected(frame: Frame, filter: FrameFilter, version: string | undefined): Selection {
+  let held = selections.get(frame)
+  if (held === undefined || held.version !== frame.version)
+    selections.set(frame, (held = { version: frame.version, found: new Map<string, Selection>() }))
+  const key = JSON.stringify([filter, version])
+  const known = held.found.get(key)
+  if (known !== undefined) return known
+  const made = select(frame, filter, version)
+  held.found.set(key, made)
+  const [oldest] = held.found.keys()
+  if (held.found.size > SELECTIONS_MAX && oldest !== undefined) held.found.delete(oldest)
+  return made
 }
 
 /** What was computed of a frame as it is now. The oldest goes first: a table of advantages takes 17 bytes a trajectory. */
 const computed = new WeakMap<Frame, { version: number; readonly values: Map<string, unknown> }>()
-const COMPUTED_MAX = 8
+const COMPUTED_MAX = 12
 
 /**
  * What `compute` gives for the rows that a query means, computed once while the frame stays as it is. `name` and `more`
@@ -177,6 +202,18 @@ export function remembered<Value>(
   const [oldest] = held.values.keys()
   if (held.values.size > COMPUTED_MAX && oldest !== undefined) held.values.delete(oldest)
   return value
+}
+
+/** The advantages that a query means, computed once for all that ask for the same. */
+export function advantagesOf(
+  at: FrameAt,
+  query: Parameters<typeof selectionOf>[1] & { readonly advantage: Advantage; readonly tolerance: number },
+): AdvantageTable {
+  const { advantage, tolerance } = query
+  const incomplete = query.include.includes('incomplete')
+  return remembered(at, query, 'advantage table', [advantage, tolerance], () =>
+    advantageTable(selectionOf(at, query), advantage, { incomplete, tolerance }),
+  )
 }
 
 /** The parameters of a link that this call's rows came from, besides those that the row names itself. */

@@ -5,6 +5,7 @@
 import { nearest } from '#services/core/nearest.ts'
 import { Problem } from '#services/problem.ts'
 import { formatOffsets, parsePosition, type Position } from '#services/position.ts'
+import type { NumberCondition } from '#services/number-condition.ts'
 
 /** The operators that a comparable parameter takes after its name, as `reward_gte=1`. */
 export const OPERATORS = ['gte', 'lte', 'gt', 'lt', 'ne'] as const
@@ -33,16 +34,6 @@ export type ParameterSet = Readonly<Record<string, Parameter<unknown>>>
 /** What a route sees of a set of parameters. */
 export type Parsed<Set extends ParameterSet> = {
   readonly [Name in keyof Set]: Set[Name] extends Parameter<infer Value> ? Value : never
-}
-
-/** Conditions on a number; all of them must hold. `any` lists accepted values, empty for no such condition. */
-export interface Comparison {
-  readonly any: readonly number[]
-  readonly ne: readonly number[]
-  readonly gte: number | undefined
-  readonly lte: number | undefined
-  readonly gt: number | undefined
-  readonly lt: number | undefined
 }
 
 /** The most values that one parameter may repeat. */
@@ -211,8 +202,22 @@ export function many<Value>(parameter: Parameter<Value | undefined>): Parameter<
   }
 }
 
+/** Texts, repeated or with commas between. A text that has commas itself is found as a whole, too. */
+export function severalTexts(description: string): Parameter<readonly string[]> {
+  const one = text(`${description} Several by repeating it or with commas between.`)
+  const read = (given: string, name: string): unknown => {
+    for (const part of given.split(',')) one.read(part, name)
+    return one.read(given, name)
+  }
+  const parts = (given: string): string[] => (given.includes(',') ? [given, ...given.split(',')] : [given])
+  return {
+    ...many<string>({ ...one, read }),
+    assemble: (given, name) => [...new Set(many(one).assemble(given, name).flatMap(parts))],
+  }
+}
+
 /** A number that may repeat and takes the operators `_gte _lte _gt _lt _ne`. */
-export function compared(parameter: Parameter<number | undefined>): Parameter<Comparison> {
+export function compared(parameter: Parameter<number | undefined>): Parameter<NumberCondition> {
   return {
     ...parameter,
     occurs: 'compared',

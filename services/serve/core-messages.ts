@@ -2,17 +2,7 @@
 import type { Config } from '#services/config.ts'
 import type { NewRecord } from '#services/log/log.ts'
 import type { Offsets } from '#services/position.ts'
-import { asProblem, Problem } from '#services/problem.ts'
-import type { ProblemCode } from '#schemas/problems.ts'
-
-/** A problem as it crosses a thread. */
-export interface SentProblem {
-  readonly code: ProblemCode
-  readonly detail: string
-  readonly hint: string | undefined
-  readonly details: Readonly<Record<string, unknown>>
-  readonly retryAfterSeconds: number | undefined
-}
+import type { SentProblem } from '#services/sent-problem.ts'
 
 /** What the core thread needs to begin. */
 export interface CoreStart {
@@ -45,18 +35,3 @@ export type ToCore =
   | { readonly kind: 'log_done'; readonly id: number; readonly offsets: Offsets }
   | { readonly kind: 'log_failed'; readonly id: number; readonly problem: SentProblem }
   | { readonly kind: 'stop' }
-
-/** A thrown value, fit to be posted. */
-export function sentProblem(thrown: unknown): SentProblem {
-  const { code, message, hint, details, retryAfterSeconds } = asProblem(thrown)
-  return { code, detail: message, hint, details, retryAfterSeconds }
-}
-
-/** The reverse of `sentProblem`. */
-export function receivedProblem({ code, detail, hint, details, retryAfterSeconds }: SentProblem): Problem {
-  return new Problem(code, detail, {
-    details,
-    ...(hint === undefined ? {} : { hint }),
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-  })
-}

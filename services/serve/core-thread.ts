@@ -4,14 +4,8 @@ import { openBlobs } from '#services/blobs/open.ts'
 import { openLogReader, type OwnedLog } from '#services/log/open.ts'
 import { errorText, jsonLogger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
-import {
-  receivedProblem,
-  sentProblem,
-  type CoreStart,
-  type FromCore,
-  type LogRequest,
-  type ToCore,
-} from './core-messages.ts'
+import { receivedProblem, sentProblem } from '#services/sent-problem.ts'
+import { type CoreStart, type FromCore, type LogRequest, type ToCore } from './core-messages.ts'
 import { serveOnSocket } from './socket-server.ts'
 import { openWorld } from './world.ts'
 
@@ -42,7 +36,7 @@ async function sharedLog(start: CoreStart, port: MessagePort): Promise<OwnedLog>
     const found = waiting.get(message.id)
     waiting.delete(message.id)
     if (message.kind === 'log_done') found?.resolve(message.offsets)
-    else found?.reject(receivedProblem(message.problem))
+    else found?.reject(receivedProblem(message.problem, 'main thread'))
   })
   return {
     ...reader,

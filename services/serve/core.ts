@@ -3,15 +3,8 @@ import { Worker } from 'node:worker_threads'
 import { errorText, type Logger } from '#services/logger.ts'
 import type { OwnedLog } from '#services/log/open.ts'
 import { Problem } from '#services/problem.ts'
-import {
-  receivedProblem,
-  sentProblem,
-  type CoreStart,
-  type FromCore,
-  type LogRequest,
-  type RebuildReport,
-  type ToCore,
-} from './core-messages.ts'
+import { receivedProblem, sentProblem } from '#services/sent-problem.ts'
+import { type CoreStart, type FromCore, type LogRequest, type RebuildReport, type ToCore } from './core-messages.ts'
 
 export interface CoreOptions {
   readonly start: CoreStart
@@ -57,7 +50,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     else if (message.kind === 'stopped') ended.resolve()
     else {
       options.logger('error', 'core failed', { error: message.text })
-      fail(receivedProblem(message.problem))
+      fail(receivedProblem(message.problem, 'core thread'))
     }
   })
   worker.on('error', (error) => {

@@ -13,12 +13,15 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { jsonText } from '#services/json-text.ts'
 import type { Logger } from '#services/logger.ts'
-import { Problem, problemBody } from '#services/problem.ts'
+import { asProblem, Problem, problemBody } from '#services/problem.ts'
 import { namedBytes, OBJECT, SENDS_OBJECTS } from '#services/query/bytes/object-header.ts'
 import { sendFile } from './file-sending.ts'
+import type { GymProcess } from './gym-process.ts'
+import { handOn, isGym } from './gym-proxy.ts'
 import { answerHeadErrors, HEAD_BYTES_MAX } from './head-errors.ts'
 
 interface Fetching {
@@ -33,6 +36,8 @@ export interface FrontOptions {
   readonly ingest: Fetching | undefined
   /** The unix socket of the query server. It may appear later, and may go. Undefined where this process runs ingest alone. */
   readonly querySocket: string | undefined
+  /** The gym, where this process runs it: it answers under /gym and /v1/gym. */
+  readonly gym?: GymProcess | undefined
   readonly logger: Logger
   /** The folder of the objects, where they lie in one that this process can read: their bytes are then sent from here. */
   readonly objectsFolder?: string | undefined
@@ -207,9 +212,28 @@ function listening(server: Server, options: FrontOptions): Promise<void> {
   })
 }
 
+/** Hands a request to the gym, which may have to be started first. */
+async function passToGym(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  gym: GymProcess,
+  agent: Agent,
+): Promise<void> {
+  try {
+    await gym.ready()
+  } catch (error) {
+    const problem = asProblem(error)
+    response.writeHead(problem.status, { 'content-type': 'application/problem+json' })
+    response.end(jsonText(problemBody(problem)))
+    incoming.resume()
+    return
+  }
+  passOn(incoming, response, { agent, socketPath: gym.socket, objectsFolder: undefined, readyMsMax: READY_MS_MAX })
+}
+
 /** Who answers what: ingest on this thread, everything else on the socket, and what this process does not run not at all. */
 function answering(
-  { ingest: app, querySocket, objectsFolder, readyMsMax = READY_MS_MAX }: FrontOptions,
+  { ingest: app, querySocket, objectsFolder, gym, readyMsMax = READY_MS_MAX }: FrontOptions,
   agent: Agent,
 ): (incoming: IncomingMessage, response: ServerResponse) => void {
   const ingest =
@@ -217,7 +241,8 @@ function answering(
       ? undefined
       : getRequestListener((call, bindings) => app.fetch(call, bindings), { overrideGlobalObjects: true })
   return (incoming, response) => {
-    if (querySocket !== undefined && !isIngest(incoming.method ?? '', incoming.url ?? ''))
+    if (gym !== undefined && isGym(incoming.url)) void passToGym(incoming, response, gym, agent)
+    else if (querySocket !== undefined && !isIngest(incoming.method ?? '', incoming.url ?? ''))
       passOn(incoming, response, { agent, socketPath: querySocket, objectsFolder, readyMsMax })
     else if (ingest !== undefined) void ingest(incoming, response)
     else if (isHealth(incoming)) response.end(jsonText({ status: 'ok' }))
@@ -230,6 +255,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 })
   const answer = answering(options, agent)
   const underWay = new Set<ServerResponse>()
+  const upgraded = new Set<Duplex>()
   let closing = false
   const server = createServer(
     {
@@ -238,6 +264,9 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEAD_BYTES_MAX,
       noDelay: true,
+      // Other upgrades that clients offer (h2c) go on as the plain requests that they are.
+      shouldUpgradeCallback: ({ headers, url }) =>
+        options.gym !== undefined && isGym(url) && headers.upgrade?.toLowerCase() === 'websocket',
     },
     (incoming, response) => {
       underWay.add(response)
@@ -247,6 +276,11 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     },
   )
   server.maxConnections = CONNECTIONS_MAX
+  server.on('upgrade', (incoming, socket, head) => {
+    upgraded.add(socket)
+    socket.on('close', () => upgraded.delete(socket))
+    if (options.gym !== undefined) void handOn(options.gym, incoming, socket, head)
+  })
   answerHeadErrors(server)
   await listening(server, options)
   server.on('error', (error) => options.logger('error', 'front failed', { error: error.message }))
@@ -257,6 +291,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const response of underWay) if (!response.headersSent) response.setHeader('connection', 'close')
       server.closeIdleConnections()
+      for (const socket of upgraded) socket.destroy()
       const timer = setTimeout(() => server.closeAllConnections(), graceMs)
       await closed
       clearTimeout(timer)

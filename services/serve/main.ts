@@ -9,6 +9,8 @@ import { startCore, type Core } from './core.ts'
 import type { RebuildReport } from './core-messages.ts'
 import { openDataFolder } from './data-folder.ts'
 import { startFront, type Front } from './front.ts'
+import { startGymAlone } from './gym-alone.ts'
+import { gymProcess, type GymProcess } from './gym-process.ts'
 import { openGround } from './ground.ts'
 import { openScratch } from './scratch.ts'
 
@@ -41,6 +43,7 @@ const GRACE_MS = 2_000
 /** Starts everything and resolves when events are taken and reads are answered. Closes what it opened where it fails. */
 export async function startServer(options: ServeOptions): Promise<Server> {
   const { config, clock } = options
+  if (config.programs.every((program) => program === 'gym')) return startGymAlone(options)
   const logger = jsonLogger({ program: 'ingest', level: config.logLevel, write: options.write, now: clock })
   // Closed in reverse: whatever was opened last goes first.
   const opened: (() => Promise<void>)[] = []
@@ -55,24 +58,32 @@ export async function startServer(options: ServeOptions): Promise<Server> {
     const scratch = await openScratch(config, clock())
     opened.push(() => scratch.close())
     const runsIngest = config.programs.includes('ingest')
-    const isAlone = runsIngest && config.programs.length === 1
+    const isAlone = runsIngest && config.programs.every((program) => program === 'ingest' || program === 'gym')
     const folder = await socketFolder(scratch.folder)
     opened.push(() => rm(folder, { recursive: true, force: true }))
     const socket = join(folder, SOCKET)
     const key = config.key === undefined ? {} : { key: config.key }
+    let publishTo = config.url
+    const gym = config.programs.includes('gym')
+      ? gymProcess(() => ({ config, publishTo, socket: join(folder, GYM_SOCKET) }), join(folder, GYM_SOCKET), logger)
+      : undefined
+    if (gym !== undefined) opened.push(() => gym.stop())
     const front = await startFront({
       host: config.host,
       port: config.port,
       ingest: runsIngest ? ingestApp({ log, blobs, logger, isAlone, ...key }) : undefined,
       querySocket: isAlone ? undefined : socket,
       objectsFolder: config.blobs.kind === 'directory' ? config.blobs.folder : undefined,
+      gym,
       logger,
     })
+    // Where ingest is here too, what the gym makes goes no further than this port.
+    if (runsIngest) publishTo = localUrl(config.host, front.port)
     opened.push(() => front.close(GRACE_MS))
     const url = config.publicUrl ?? localUrl(config.host, front.port)
     const start = { config, publicUrl: url, socket, scratchDir: scratch.folder }
     const core = isAlone ? undefined : await startCore({ start, log, logger, onRebuild: options.onRebuild })
-    return { url, port: front.port, failed: failureOf(core), close: drain(front, core, opened, logger) }
+    return { url, port: front.port, failed: failureOf(core), close: drain({ front, core, gym }, opened, logger) }
   } catch (error) {
     await close()
     throw error
@@ -80,6 +91,7 @@ export async function startServer(options: ServeOptions): Promise<Server> {
 }
 
 const SOCKET = 'query.sock'
+const GYM_SOCKET = 'gym.sock'
 /** The longest path of a unix socket that every system takes, in bytes. */
 const SOCKET_PATH_MAX = 100
 
@@ -102,14 +114,15 @@ function failureOf(core: Core | undefined): Promise<void> {
 }
 
 function drain(
-  front: Front,
-  core: Core | undefined,
+  { front, core, gym }: { front: Front; core: Core | undefined; gym: GymProcess | undefined },
   opened: (() => Promise<void>)[],
   logger: Logger,
 ): () => Promise<void> {
   let closing: Promise<void> | undefined
   const steps = async (): Promise<void> => {
     opened.splice(opened.length - 1, 1)
+    // Its last events are still taken.
+    await gym?.stop()
     await front.close(GRACE_MS)
     await core?.stop().catch((error: unknown) => logger('error', 'core did not stop well', { error: String(error) }))
     for (let step = opened.pop(); step !== undefined; step = opened.pop()) await step()

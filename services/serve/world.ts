@@ -8,14 +8,12 @@ import type { Config } from '#services/config.ts'
 import { datasets, type DatasetCatalog, type Datasets } from '#services/datasets/datasets.ts'
 import { duckLakes } from '#services/ducklake/ducklake.ts'
 import { type DataFile, filesAt, newestSnapshot, snapshotById } from '#services/lake/catalog.ts'
-import { sqlText } from '#services/lake/engine.ts'
 import { lakeRecords, lakeRecordsFrom } from '#services/lake/history.ts'
 import { openLake, type Lake } from '#services/lake/lake.ts'
 import { snapshotLeases } from '#services/lake/readers.ts'
 import type { Log } from '#services/log/log.ts'
 import { withHistory } from '#services/log/with-history.ts'
 import type { Logger } from '#services/logger.ts'
-import { Problem } from '#services/problem.ts'
 import { policiesTrainedOn } from '#services/query/rows/policy-rows.ts'
 import { queryApp, statusApp } from '#services/query/app.ts'
 import type { QueryDeps } from '#services/query/deps.ts'
@@ -23,8 +21,9 @@ import { openSql } from '#services/sql/sql.ts'
 import { leftAs } from '#services/store/boot.ts'
 import { openStore } from '#services/store/open.ts'
 import type { Store } from '#services/store/store.ts'
-import { verify, type VerifySource } from '#services/verify/verify.ts'
+import { verify } from '#services/verify/verify.ts'
 import type { RebuildReport } from './core-messages.ts'
+import { verifySource } from './verify-source.ts'
 import { startWorkers, type Workers } from './workers.ts'
 
 export interface WorldOptions {
@@ -55,9 +54,6 @@ const DATASETS = { threads: 2, memoryLimitMb: 1024 }
 
 /** A batch of the lake's own record of events, where the log no longer holds them. */
 const HISTORY = { recordsMax: 2_000 }
-/** Verify asks for hashes and differences, never for whole tables; more than this is a fault of ours. */
-const VERIFY_ROWS_MAX = 1_000_000
-const VERIFY_WAIT_MS = 120_000
 
 /** Opens everything. Throws what the parts throw, with what was opened closed again. */
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -203,38 +199,5 @@ function catalogOf({ db }: Store, filesOf: FilesAt): DatasetCatalog {
           .executeTakeFirst()
       )?.snapshot_id,
     filesAt: filesOf,
-  }
-}
-
-interface VerifyParts {
-  readonly log: Log
-  readonly store: Store
-  readonly blobs: Blobs
-  readonly lake: Lake
-  readonly archive: Workers['archive']
-}
-
-function verifySource({ log, store, blobs, lake, archive }: VerifyParts): VerifySource {
-  return {
-    log,
-    store,
-    blobs,
-    reach: (offsets) => archive.reach(offsets, VERIFY_WAIT_MS),
-    filesAt: (snapshotId) =>
-      store.db
-        .selectFrom('data_files')
-        .selectAll()
-        .where('begin_snapshot', '<=', snapshotId)
-        .where((where) => where.or([where('end_snapshot', 'is', null), where('end_snapshot', '>', snapshotId)]))
-        .orderBy('path')
-        .execute(),
-    query: async (paths, statement) => {
-      const sql = statement(
-        `read_parquet([${paths.map(sqlText).join(', ')}], union_by_name = true, hive_partitioning = false)`,
-      )
-      const { rows, cut } = await lake.run('rows', { sql, rowsMax: VERIFY_ROWS_MAX })
-      if (cut) throw new Problem('internal', `verify asked the lake for more than ${VERIFY_ROWS_MAX} rows`)
-      return rows.map((row) => ({ ...row }))
-    },
   }
 }

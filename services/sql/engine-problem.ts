@@ -1,6 +1,6 @@
 /** What the engine says of a query that failed, for whoever sent it: in its own words, without the paths of our files. */
-import { errorText } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
+import { sentProblem } from '#services/sent-problem.ts'
 import type { SqlFailure, SqlLimits } from './messages.ts'
 
 /** Faults of what was sent, by the kind that the engine names first. */
@@ -16,9 +16,23 @@ export function overLimit(what: string, hint: string): Problem {
   return new Problem('sql_limit', `the query ${what}`, { hint })
 }
 
-/** Paths say where this server keeps its things, which is nobody's business. */
-function withoutPaths(text: string): string {
-  return text.replaceAll(/(?:file:\/\/)?(?:\/[\w.=@+~-]+){2,}/g, '(a file of the lake)').slice(0, MESSAGE_CHARS_MAX)
+/** What a query was made of: its text, and the files that it was given. */
+export interface QueryParts {
+  readonly sql: string
+  readonly paths: readonly string[]
+}
+
+/** From the root on, not in the middle of a word: run/step-3/7 is an id. */
+const PATH = /(?<![\w.=@+~-])(?:file:\/\/)?(?:\/[\w.=@+~-]+){2,}/g
+const HIDDEN = '(a file of the lake)'
+
+/** Paths say where this server keeps its things, which is nobody's business; what the sender wrote is no secret to them. */
+function withoutPaths(text: string, { sql, paths }: QueryParts): string {
+  const longestFirst = [...paths].sort((left, right) => right.length - left.length)
+  return longestFirst
+    .reduce((before, path) => before.replaceAll(path, HIDDEN), text)
+    .replaceAll(PATH, (path) => (sql.includes(path) ? path : HIDDEN))
+    .slice(0, MESSAGE_CHARS_MAX)
 }
 
 function limitOf(text: string, limits: SqlLimits): Problem | undefined {
@@ -34,29 +48,15 @@ function limitOf(text: string, limits: SqlLimits): Problem | undefined {
   return undefined
 }
 
-/** An error as it is told to the server. */
-export function asSqlFailure(error: unknown, limits: SqlLimits): SqlFailure {
-  if (error instanceof Problem)
-    return { code: error.code, message: error.message, hint: error.hint, details: error.details, spent: false }
+/** An error of a query as it is told to the server. */
+export function asSqlFailure(error: unknown, limits: SqlLimits, query: QueryParts): SqlFailure {
+  if (error instanceof Problem) return { problem: sentProblem(error), spent: false }
   const text = error instanceof Error ? error.message : String(error)
   const limit = limitOf(text, limits)
-  if (limit !== undefined)
-    return {
-      code: limit.code,
-      message: limit.message,
-      hint: limit.hint,
-      details: {},
-      spent: limit.code === 'sql_limit',
-    }
-  if (OF_THE_SENDER.test(text))
-    return {
-      code: 'bad_sql',
-      message: withoutPaths(text),
-      hint: JOINED.test(text)
-        ? 'rollouts has reward, correct, dataset and family beside each trajectory'
-        : 'the SQL is that of DuckDB',
-      details: {},
-      spent: false,
-    }
-  return { code: 'internal', message: errorText(error), hint: undefined, details: {}, spent: true }
+  if (limit !== undefined) return { problem: sentProblem(limit), spent: limit.code === 'sql_limit' }
+  if (!OF_THE_SENDER.test(text)) return { problem: sentProblem(error), spent: true }
+  const hint = JOINED.test(text)
+    ? 'rollouts has reward, correct, dataset and family beside each trajectory'
+    : 'the SQL is that of DuckDB'
+  return { problem: sentProblem(new Problem('bad_sql', withoutPaths(text, query), { hint })), spent: false }
 }

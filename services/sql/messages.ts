@@ -1,5 +1,5 @@
 /** What goes back and forth between the server and a process that runs queries. Plain data only. */
-import type { ProblemCode } from '#schemas/problems.ts'
+import type { SentProblem } from '#services/sent-problem.ts'
 import type { SqlView, TablePaths } from './views.ts'
 
 /** The forms of an answer. */
@@ -61,12 +61,9 @@ export type ToSql =
   | { readonly is: 'run'; readonly run: ToRun }
   | { readonly is: 'cancel' }
 
-/** An error on its way between processes. */
+/** An error of a query. */
 export interface SqlFailure {
-  readonly code: ProblemCode
-  readonly message: string
-  readonly hint: string | undefined
-  readonly details: Readonly<Record<string, unknown>>
+  readonly problem: SentProblem
   /** Whether the process had better be replaced. */
   readonly spent: boolean
 }

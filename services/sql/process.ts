@@ -6,7 +6,7 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { readdir, stat } from 'node:fs/promises'
 import { writeFileSync, writeSync } from 'node:fs'
 import { setPriority } from 'node:os'
-import { asSqlFailure, overLimit } from './engine-problem.ts'
+import { type QueryParts, asSqlFailure, overLimit } from './engine-problem.ts'
 import { inspectSerialized } from './inspection.ts'
 import { type FromSql, OVER_MEMORY, type RunDone, type SqlLimits, type ToRun, type ToSql } from './messages.ts'
 import { runQuery } from './run.ts'
@@ -132,6 +132,11 @@ function open(message: Place): void {
   }
 }
 
+const partsOf = (message: Extract<ToSql, { is: 'inspect' | 'run' }>): QueryParts =>
+  message.is === 'inspect'
+    ? { sql: message.sql, paths: [] }
+    : { sql: message.run.sql, paths: Object.values(message.run.paths).flat() }
+
 async function answer(message: ToSql): Promise<void> {
   if (message.is === 'cancel') {
     cancel?.()
@@ -149,7 +154,7 @@ async function answer(message: ToSql): Promise<void> {
       send({ is: 'done', done, spent: residentMb() - firstMb > KEPT_MB_MAX })
     }
   } catch (error) {
-    send({ is: 'failed', failure: asSqlFailure(error, place.limits) })
+    send({ is: 'failed', failure: asSqlFailure(error, place.limits, partsOf(message)) })
   }
 }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
+import { receivedProblem } from '#services/sent-problem.ts'
 import { overLimit } from './engine-problem.ts'
 import { type FromSql, OVER_MEMORY, type RunDone, type SqlLimits, type ToRun, type ToSql } from './messages.ts'
 import type { SqlView } from './views.ts'
@@ -92,11 +93,9 @@ export class SqlWorker {
     }
   }
 
-  #problemOf({ code, message, hint, details, spent }: Extract<FromSql, { is: 'failed' }>['failure']): Error {
+  #problemOf({ problem, spent }: Extract<FromSql, { is: 'failed' }>['failure']): Error {
     this.#spent ||= spent
-    // What is a fault of ours stays one, with its words for operators only.
-    if (code === 'internal') return new Error(`in the SQL process: ${message}`)
-    return new Problem(code, message, { details, ...(hint === undefined ? {} : { hint }) })
+    return receivedProblem(problem, 'SQL process')
   }
 
   #send(child: ChildProcess, message: ToSql): void {

@@ -11,6 +11,7 @@ import { Problem } from '#services/problem.ts'
 import type { Store } from '#services/store/store.ts'
 import { expectedRows, slicesOf } from './expected.ts'
 import { compareNamed, compareObject, findDatasets, findImages } from './files.ts'
+import { compareDelta, type DeltaLogs, noteOrphans } from './lake-objects.ts'
 import { type ExpectedFact, type LakeQuery, compareEvents, compareFacts, compareTrajectories } from './lake-side.ts'
 import { type Counts, Differences, type RunCounts, type VerifyReport } from './report.ts'
 import { compareRows, countRows } from './store-side.ts'
@@ -26,6 +27,10 @@ export interface VerifySource {
   reach(offsets: Offsets): Promise<{ readonly snapshot_id: number; readonly cut: Offsets } | undefined>
   /** The files of all lake tables at a snapshot. */
   filesAt(snapshotId: number): Promise<readonly Row<'data_files'>[]>
+  /** The keys of all files that the catalog knows, of whatever snapshot. */
+  known(): Promise<ReadonlySet<string>>
+  /** The Delta logs; a note instead where they cannot be compared now. */
+  deltaLogs(): Promise<DeltaLogs | string>
   /** Runs a statement over Parquet files; `from` is what stands for them. */
   query(paths: readonly string[], statement: (from: string) => string): Promise<Record<string, unknown>[]>
 }
@@ -119,6 +124,16 @@ class Verification {
       run.steps += row.n_steps_seen
       this.runs.set(key, run)
     }
+  }
+
+  /** Compares the Delta logs with the catalog, and counts what lies in the lake that no snapshot has. */
+  async lakeObjects(): Promise<void> {
+    const source = this.#source
+    this.#progress({ what: 'delta logs', part: 1, of: 1 })
+    const logs = await source.deltaLogs()
+    if (typeof logs === 'string') this.notes.push(logs)
+    else compareDelta(logs, await source.filesAt(logs.snapshotId), this.differences)
+    this.notes.push(...(await noteOrphans(source.blobs, () => source.known())))
   }
 
   /** Folds a partition again and compares the store and the lake with it. */
@@ -217,6 +232,7 @@ export async function verify(source: VerifySource, progress: OnProgress = () => 
   const cut = snapshot?.cut ?? new Map<number, number>()
   for (const [partition, { start }] of bounds.entries())
     await verification.partitionOrDamage(partition, start, cut.get(partition) ?? 0, query)
+  if (snapshot !== undefined) await verification.lakeObjects()
   await compareNamed(source.blobs, verification.differences)
   await findDatasets(source.blobs, verification.differences)
   const { differences, counts, runs, notes } = verification

@@ -121,6 +121,26 @@ describe('columns', () => {
   })
 })
 
+describe('answers that vote', () => {
+  const votesOf = (predictions: readonly (string | null)[]) => {
+    const rows = predictions.map((prediction, index) => trajectory(`t${index}`, { prediction, scores: [scoreOf(1)] }))
+    const units = unitsOf(select(frameOf(runOf(rows)), {}, undefined), { rewards: false, votes: true })
+    return units.patterns[units.pattern[0] ?? -1]?.map(({ n }) => n)
+  }
+
+  it('are one where case, outer space and the amount of white space are all that differs', () => {
+    expect(votesOf(['Blue  whale', ' blue whale ', 'BLUE\twhale', 'blue-whale'])).toEqual([1, 3])
+  })
+
+  it('are others where numbers are written otherwise: nobody asks what they mean', () => {
+    expect(votesOf(['5', '5.0', '5'])).toEqual([1, 2])
+  })
+
+  it('are none where there is no answer, and none is as one', () => {
+    expect(votesOf([null, null, 'x'])).toEqual([1, 2])
+  })
+})
+
 function never(): never {
   throw new Error('no formula')
 }

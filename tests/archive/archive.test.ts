@@ -159,7 +159,7 @@ describe('archive', () => {
     const snapshot = await running.archive.reach(await world.ends(), 20_000)
     const [file] = await filesAt(world.store.db, 'trajectories', snapshot?.snapshot_id ?? 0)
     const { rows } = await world.lake.run('rows', {
-      sql: `select n_annotations, prompt[1].content as prompt from ${sqlText(await world.blobs.localPath(file?.path ?? ''))}`,
+      sql: `select n_annotations, prompt[1].content as prompt from read_parquet(${sqlText(await world.blobs.localPath(file?.path ?? ''))})`,
       rowsMax: 2,
     })
     expect(rows).toEqual([{ n_annotations: 1, prompt: 'prompt of a' }])

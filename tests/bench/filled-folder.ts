@@ -17,6 +17,8 @@ export const STEPS_EACH = 8
 export const CALLS_EACH = 3
 /** Trajectories of a train step. */
 const STEP_SIZE = 1024
+/** Of more trajectories than this the lake has no steps: writing them would take minutes, and no statistic reads them. */
+const STEPS_TOTAL_MAX = 300_000
 const TIME = '2026-01-01T00:00:00.000000Z'
 
 /** What a trajectory is, out of its number `i`: the same expressions in both dialects. */
@@ -76,6 +78,13 @@ const LAKE_ROWS: Readonly<Partial<Record<LakeTableName, (total: number, partitio
     partitions,
   ) => `select 'r' as run_id, ${id('varchar')} as trajectory_id, '' as reward_version, i % ${partitions} as "partition", ${placed(total)} as "offset",
     case when ${isRight} then 2 else 1 end as reward, ${isRight} as answer_match, true as format_ok from range(${total}) t(i)`,
+  steps: (
+    total,
+    partitions,
+  ) => `select 'r' as run_id, ${id('varchar')} as trajectory_id, step as step_index, i % ${partitions} as "partition", (i - ${total}) as "offset",
+    case when step < ${CALLS_EACH} then 'tool_call' when step = ${STEPS_EACH - 1} then 'answer' else 'think' end as action_kind,
+    200 + (i * 13 + step * 7) % 1500 as prompt_tokens, 20 + (i * 31 + step) % 400 as completion_tokens, (i + step) % 90 as obs_tokens
+    from range(${total}) t(i), range(${total > STEPS_TOTAL_MAX ? 0 : STEPS_EACH}) s(step)`,
   tool_calls: (
     total,
     partitions,
@@ -156,7 +165,7 @@ async function enter(store: Store, blobs: string, files: readonly Written[]): Pr
 
 /**
  * Loads a run of `total` trajectories into a data folder that a server made and left, with at least one snapshot in its
- * lake. Items, metrics and what a trainer said are with them; of the lake: runs, items, trajectories, scores and tool calls.
+ * lake. Items, metrics and what a trainer said are with them; of the lake: runs, items, trajectories, scores, steps and tool calls.
  */
 export async function fillFolder(folder: string, total: number): Promise<Filled> {
   const store = await pgliteStore({ folder: join(folder, 'store'), logger: silent, clock: () => new Date() })

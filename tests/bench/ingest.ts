@@ -13,6 +13,8 @@ export interface Scale {
   /** Also what takes an hour; only what takes a minute. */
   readonly large?: boolean
   readonly quick?: boolean
+  /** How large the runs are that statistics are over; otherwise those of which a figure is promised. */
+  readonly trajectories?: readonly number[]
 }
 
 const LINES = 'application/x-ndjson'

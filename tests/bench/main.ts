@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util'
 import { analyticsFigures } from './analytics.ts'
 import { batchFigures, type Scale, singleFigures } from './ingest.ts'
 import { datasetFigures } from './datasets.ts'
+import { gymFigures } from './gym.ts'
+import { kafkaFigures } from './kafka.ts'
 import { pipelineFigures } from './pipeline.ts'
 import { type Figure, say, table } from './report.ts'
 
@@ -15,15 +17,19 @@ const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = {
   pipeline: pipelineFigures,
   datasets: datasetFigures,
   analytics: analyticsFigures,
+  gym: gymFigures,
+  kafka: kafkaFigures,
 }
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: Object.keys(PARTS).join(',') },
+    // Kafka needs Java, and is asked for by name.
+    only: { type: 'string', default: 'ingest,singles,pipeline,datasets,analytics,gym' },
     steps: { type: 'string' },
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
     large: { type: 'boolean', default: false },
+    trajectories: { type: 'string' },
   },
 })
 const scale: Scale = {
@@ -31,13 +37,14 @@ const scale: Scale = {
   steps: Number(values.steps ?? (values.quick ? 20_000 : 100_000)),
   large: values.large,
   quick: values.quick,
+  ...(values.trajectories === undefined ? {} : { trajectories: values.trajectories.split(',').map(Number) }),
 }
 const figures: Figure[] = []
 for (const name of values.only.split(',')) {
   const part = PARTS[name]
   if (part === undefined || !(scale.steps > 0) || !(scale.rounds > 0)) {
     say(
-      `usage: npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--steps 100000] [--rounds 3] [--quick] [--large]`,
+      `usage: npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--steps 100000] [--rounds 3] [--quick] [--large] [--trajectories 300000,…]`,
     )
     process.exit(2)
   }

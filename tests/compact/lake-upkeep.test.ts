@@ -117,7 +117,7 @@ describe('a merge', () => {
     expect(others).toEqual([])
     expect(file?.begin_snapshot).toBe(last)
     const { rows } = await world.lake.run('rows', {
-      sql: `select trajectory_id, n_annotations from '${await world.blobs.localPath(file?.path ?? '')}' order by 1`,
+      sql: `select trajectory_id, n_annotations from read_parquet('${await world.blobs.localPath(file?.path ?? '')}') order by 1`,
       rowsMax: 9,
     })
     expect(rows).toEqual([

@@ -192,7 +192,7 @@ describe('/v1/curriculum', () => {
     [{ n: 1, strategy: 'uniform' }, /run/],
     [{ run: 'r1', n: 0, strategy: 'uniform' }, /n /],
     [{ run: 'r1', n: 1, strategy: 'best' }, /strategy/],
-    [{ run: 'r1', n: 1, strategy: 'uniform', sed: 1 }, /no field "sed"/],
+    [{ run: 'r1', n: 1, strategy: 'uniform', sed: 1 }, /no member "sed"/],
     [{ run: 'r1', n: 1, strategy: 'tail_patch', pass_lo: '3/2' }, /pass_lo/],
   ])('refuses %j with what is wrong', async (body, says) => {
     const answer = await post(body)

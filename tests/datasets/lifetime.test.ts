@@ -171,7 +171,12 @@ describe('a build', () => {
 })
 
 describe('a saved recipe', () => {
-  const save = (body: unknown) => json('/v1/recipes', { method: 'POST', body: JSON.stringify(body) })
+  const save = (body: unknown) =>
+    json('/v1/recipes', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
 
   it('is read by its name and its version, and survives a lost store', async () => {
     const first = await save({ name: 'halves', recipe: 'trajectories', filter: { item: ['i1', 'i0'] } })

@@ -161,7 +161,7 @@ test('a checkpoint holds the files of its version, and old commits go', async ()
   expect(last.version).toBe(6)
   const path = await world.blobs.localPath('lake/steps/_delta_log/00000000000000000006.checkpoint.parquet')
   const { rows } = await world.lake.run('rows', {
-    sql: `select add.path as path, protocol.minReaderVersion as reader, metaData.schemaString as schema from '${path}' order by add.path`,
+    sql: `select add.path as path, protocol.minReaderVersion as reader, metaData.schemaString as schema from read_parquet('${path}') order by add.path`,
     rowsMax: 99,
   })
   const files = await filesAt(world.store.db, 'steps', 7)

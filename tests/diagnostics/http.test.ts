@@ -158,8 +158,9 @@ describe('/v1/analytics/tools', () => {
         n_trajectories: 3,
         n_calls: 5,
         call_share: 5 / 6,
-        n_valid: 4,
-        valid_share: 0.8,
+        // Not the one that was refused, nor the one that lacks x, of which the sender said nothing.
+        n_valid: 3,
+        valid_share: 0.6,
         n_failed: 1,
         failure_share: 0.2,
         n_retries: 1,
@@ -255,6 +256,10 @@ describe('/v1/analytics/errors', () => {
     )
     const lagging = await get('/v1/analytics/errors?run=r')
     expect(lagging).toMatchObject({ snapshot, n_trajectories: 7, n_not_in_lake: 1 })
+    // How often tools were called is folded, and known at once.
+    expect((await get('/v1/analytics/tools?run=r')).calls_not_in_lake).toEqual({ zoom: 1 })
+    expect((await get('/v1/analytics/tools?run=r&family=none')).calls_not_in_lake).toEqual({})
+    expect((await get('/v1/analytics/tools?run=r&after=latest')).calls_not_in_lake).toEqual({})
     const now = await get('/v1/analytics/errors?run=r&after=latest')
     expect(now).toMatchObject({ n_trajectories: 8, n_not_in_lake: 0 })
     expect(codesOf(now)).toMatchObject({ E1: 2, E6: 3 })

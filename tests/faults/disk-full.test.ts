@@ -1,61 +1,26 @@
 /** A full disk: a clear refusal, nothing acknowledged that is not kept, and recovery without a restart. */
-import { spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { random as randomOf } from '#services/gym/random.ts'
 import { RUN } from '#tests/support/filled.ts'
-import { hasProc, until } from '#tests/support/processes.ts'
+import { until } from '#tests/support/processes.ts'
 import { cleanUp, newWorld, runCommand, startServer, type World } from '#tests/support/server-process.ts'
+import { canMount, fillDisk, mount, unmountAll } from '#tests/support/small-disk.ts'
 import { checkApi, getJson } from '#tests/support/traffic-check.ts'
 import { Traffic } from '#tests/support/traffic.ts'
 
-const mounted: string[] = []
-
-/** A small disk of its own at `folder`. False where this user may not mount one. */
-function mount(folder: string, mebibytes: number): boolean {
-  mkdirSync(folder, { recursive: true })
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder])
-  if (status === 0) mounted.push(folder)
-  return status === 0
-}
-
-function unmountAll(): void {
-  for (const folder of mounted.splice(0)) spawnSync('umount', ['-l', folder])
-}
-
-const canMount = ((): boolean => {
-  if (!hasProc || process.getuid?.() !== 0) return false
-  const folder = join(process.cwd(), 'node_modules', '.cache', `mount-${process.pid}`)
-  const can = mount(folder, 1)
-  unmountAll()
-  rmSync(folder, { recursive: true, force: true })
-  return can
-})()
-
-/** Takes all the space that is left. Returns the way to give it back. */
-function fillDisk(folder: string): () => void {
-  const path = join(folder, 'ballast')
-  const file = openSync(path, 'w')
-  for (const bytes of [1024 * 1024, 4096]) {
-    const zeros = Buffer.alloc(bytes)
-    try {
-      for (;;) if (writeSync(file, zeros) < bytes) break
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-  }
-  closeSync(file)
-  expect(statfsSync(folder).bavail).toBe(0)
-  return () => rmSync(path)
-}
-
 afterEach(async () => {
-  // Unmounted at once, gone when the last process that is in it has ended.
   unmountAll()
   await cleanUp()
 })
+
+function filled(disk: string): () => void {
+  const release = fillDisk(disk)
+  expect(statfsSync(disk).bavail).toBe(0)
+  return release
+}
 
 async function expectClean(world: World): Promise<void> {
   const verified = await runCommand(world, ['verify', '--json'])
@@ -97,7 +62,7 @@ describe.skipIf(!canMount)('a full disk (needs the right to mount a tmpfs)', { t
     await server.ready()
     const traffic = new Traffic({ url: world.url, seed: 31, runId: RUN })
     for (let sent = 0; sent < 5; sent++) await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
-    const release = fillDisk(disk)
+    const release = filled(disk)
     const answers: Awaited<ReturnType<typeof sendOnce>>[] = []
     // What room there is in the file is used up first.
     for (let sent = 0; sent < 200 && answers.filter(({ status }) => status !== 200).length < 3; sent++)
@@ -126,7 +91,7 @@ describe.skipIf(!canMount)('a full disk (needs the right to mount a tmpfs)', { t
     const traffic = new Traffic({ url: world.url, seed: 32, runId: RUN })
     await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
     await getJson(world, '/v1/snapshots?after=latest&wait=60')
-    const release = fillDisk(disk)
+    const release = filled(disk)
     const { sending } = traffic.image(random)
     expect(await traffic.attempt(sending)).toBe(false)
     for (let sent = 0; sent < 5; sent++) await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
@@ -150,7 +115,7 @@ describe.skipIf(!canMount)('a full disk (needs the right to mount a tmpfs)', { t
     await server.ready()
     const traffic = new Traffic({ url: world.url, seed: 33, runId: RUN })
     await traffic.send(traffic.lines(traffic.rollout(random).events), soon())
-    const release = fillDisk(disk)
+    const release = filled(disk)
     // Enough rows that the tables must grow.
     for (let sent = 0; sent < 30; sent++) {
       await traffic.send(

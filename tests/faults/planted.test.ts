@@ -1,13 +1,14 @@
 /** verify is clean where all is well, and finds each difference that is planted, alone. */
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { silent } from '#services/logger.ts'
 import { pgliteStore } from '#services/store/pglite.ts'
 import type { Store } from '#services/store/store.ts'
 import { during, fill, RUN } from '#tests/support/filled.ts'
-import { hasProc } from '#tests/support/processes.ts'
+import { hasProc, until } from '#tests/support/processes.ts'
 import { cleanUp, copyOf, newWorld, runCommand, startServer, type World } from '#tests/support/server-process.ts'
+import { getJson } from '#tests/support/traffic-check.ts'
 import type { Traffic } from '#tests/support/traffic.ts'
 
 /** Stopped, to be copied. */
@@ -21,11 +22,18 @@ beforeAll(async () => {
   traffic = await during(filled, async () => (await fill(filled, { rollouts: 80, cuts: 2, seed: 12 })).traffic)
   served = await copyOf(filled)
   await startServer(served).ready()
+  // Other engines' logs are written behind the snapshots.
+  await until(
+    'the Delta logs to be published',
+    async () => (await getJson(served, '/v1/upkeep'))['delta_behind'] === 0 || undefined,
+    60_000,
+  )
 }, 240_000)
 afterEach(() => cleanUp(filled, served))
 afterAll(() => cleanUp())
 
 const TRAJECTORY = `${RUN}/000007`
+const byName = (left: string, right: string): number => (left < right ? -1 : 1)
 
 interface Found {
   readonly code: number | null
@@ -211,6 +219,34 @@ describe.skipIf(!hasProc)('verify (needs /proc)', { timeout: 240_000 }, () => {
   ])('finds a deleted object: %s', async (where, folder) => {
     const path = firstFile(served, folder)
     expectFound(await verifiedWhile(path, rmSync), where, keyOf(served, path))
+  })
+
+  it('finds a Delta log that lacks its last version, and one that names a file of no snapshot', async () => {
+    const commits = readdirSync(join(served.dataDir, 'blobs/lake/steps/_delta_log')).filter((name) =>
+      name.endsWith('.json'),
+    )
+    const last = join(served.dataDir, 'blobs/lake/steps/_delta_log', commits.sort(byName).at(-1) ?? '')
+    expectFound(await verifiedWhile(last, rmSync), 'delta.steps', 'lake/steps/')
+    const strange = JSON.stringify({ add: { path: 'dt=2026-01-01/strange.parquet', size: 1 } })
+    expectFound(
+      await verifiedWhile(last, (path) => appendFileSync(path, `${strange}\n`)),
+      'delta.steps',
+      'strange.parquet',
+    )
+    const gone = await verifiedWhile(last, (path) => writeFileSync(path, `${strange}\n`))
+    expectFound(gone, 'delta.steps', 'snapshot')
+    expect(gone.places.join()).toContain('was not written by Stepstore')
+  })
+
+  it('counts an object of the lake that is in no snapshot, which is no difference', async () => {
+    const path = join(served.dataDir, 'blobs/lake/steps/left-behind.parquet')
+    writeFileSync(path, 'left behind')
+    const found = await verify(served).finally(() => rmSync(path))
+    expect(found.code, found.text).toBe(0)
+    expect(found.text).toContain(
+      '1 objects of the lake with 11 bytes are in no snapshot, such as lake/steps/left-behind.parquet',
+    )
+    expect((await verify(served)).text).not.toContain('in no snapshot')
   })
 
   it.each(['first', 'last'])('finds a flipped byte in a record of the log: the %s of its partition', async (which) => {

@@ -103,7 +103,7 @@ describe('the grammar of a turn', () => {
   })
 
   it('finds an answer that is not at the end', () => {
-    const turns = [right, call].map(readTurn)
+    const turns = [right, call].map((raw) => readTurn(raw))
     expect(formatViolations(turns, { needs_tool_call: false })).toEqual(['no_answer', 'answer_before_end'])
   })
 })

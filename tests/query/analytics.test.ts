@@ -67,6 +67,26 @@ describe('a training that crashed and resumed', () => {
     expect((await rowsOf('rewards?run=c')).map((row: Record<string, unknown>) => row['train_step'])).toEqual([3, 4, 5])
   })
 
+  test('has the metrics that are named, by repeating or with commas, also of a name with a comma in it', async () => {
+    await world.send(
+      ['metric.logged', { run_id: 'named', train_step: 1, name: 'kl', value: 1 }],
+      ['metric.logged', { run_id: 'named', train_step: 1, name: 'entropy', value: 2 }],
+      ['metric.logged', { run_id: 'named', train_step: 1, name: 'loss', value: 3 }],
+      ['metric.logged', { run_id: 'named', train_step: 1, name: 'kl,loss', value: 4 }],
+    )
+    const named = async (query: string) =>
+      (await rowsOf(`metrics?run=named&${query}`)).map((row: Record<string, unknown>) => row['name'])
+    expect(await named('name=kl,entropy')).toEqual(['entropy', 'kl'])
+    expect(await named('name=kl&name=loss')).toEqual(['kl', 'loss'])
+    expect(await named('name=kl,loss')).toEqual(['kl', 'kl,loss', 'loss'])
+    const [row] = await rowsOf('training?run=named&name=kl,entropy')
+    expect(Object.keys(row.metrics).sort()).toEqual(['entropy', 'kl'])
+    expect((await world.get('/v1/analytics/metrics?run=named&name=kl,')).body).toMatchObject({
+      code: 'invalid_parameter',
+      parameter: 'name',
+    })
+  })
+
   test('has the metrics of the chain, sub-steps as whole numbers', async () => {
     const rows = await rowsOf('metrics?run=c&lineage=true')
     expect(

@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { asSqlFailure } from '#services/sql/engine-problem.ts'
+import { SQL_LIMITS } from '#services/sql/sql.ts'
 import { readStatement } from '#services/sql/statement.ts'
 import { EVERY_TYPE } from './every-type.ts'
 import { ONE_RUN, rollout, sqlWorld, together, type SqlWorld } from './sql-world.ts'
@@ -168,6 +170,24 @@ describe('a statement', () => {
     ['SELECT * FROM other.runs', 'sql_refused', /no table "other.runs"/],
   ])('%s is an error that says why', async (text, code, says) => {
     await expect(world.rows(text)).rejects.toMatchObject({ code, message: expect.stringMatching(says) })
+  })
+
+  it('names ids that look like paths, and no path of the server', async () => {
+    await expect(world.rows("SELECT 'r/step-3/0/a.b'::INTEGER")).rejects.toMatchObject({
+      message: expect.stringContaining("'r/step-3/0/a.b'"),
+    })
+    await expect(world.rows("SELECT '/runs/of/mine'::INTEGER")).rejects.toMatchObject({
+      message: expect.stringContaining("'/runs/of/mine'"),
+    })
+    const said = (error: string, paths: readonly string[]) =>
+      asSqlFailure(new Error(error), SQL_LIMITS, { sql: 'SELECT 1', paths }).problem.detail
+    const path = '/srv/a folder/lake/steps.parquet'
+    expect(said(`Invalid Input Error: no magic bytes in "${path}" of run r/1/2`, [path])).toBe(
+      'Invalid Input Error: no magic bytes in "(a file of the lake)" of run r/1/2',
+    )
+    expect(said('Invalid Input Error: file:///root/.duckdb/x.so is not there', [])).toBe(
+      'Invalid Input Error: (a file of the lake) is not there',
+    )
   })
 
   it('keeps its own text when what stands around it is taken off', () => {

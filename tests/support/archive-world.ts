@@ -1,7 +1,12 @@
-/** Everything around an archive, in memory and a temporary folder, with ways to look at the lake that it writes. */
+/**
+ * Everything around an archive, with ways to look at the lake that it writes: in memory and a temporary folder, or, where
+ * the tests run on a stack, with its catalog in a real Postgres and its files in a real S3.
+ */
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeDatabase, postgresUrl } from '#infra/local/postgres.ts'
 import { LAKE_TABLE_NAMES, LAKE_TABLES, type LakeTableName } from '#schemas/lake.ts'
 import { startArchive, type Archive, type ArchiveOptions } from '#services/archive/archive.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
@@ -14,9 +19,12 @@ import type { Offsets } from '#services/position.ts'
 import { emptyStore } from '#services/project/doubt.ts'
 import { startProject, type Project } from '#services/project/project.ts'
 import { pgliteStore } from '#services/store/pglite.ts'
+import { postgresStore } from '#services/store/postgres.ts'
 import type { Store } from '#services/store/store.ts'
 import { inProcessLake } from './in-process-lake.ts'
 import { memoryLog, type MemoryLog } from './memory-log.ts'
+import { s3Bucket } from './s3-bucket.ts'
+import { stack } from './stack.ts'
 
 export interface Running {
   readonly project: Project
@@ -31,6 +39,41 @@ export interface Held {
   readonly digest: unknown
 }
 
+/** Where catalog and files of a world are. */
+interface Place {
+  readonly store: Store
+  /** Blobs that nothing was put into. */
+  blobs(): Promise<Blobs>
+  close(): Promise<void>
+}
+
+async function placeOf(folder: string): Promise<Place> {
+  if (stack === undefined) {
+    const store = await pgliteStore({ clock: () => new Date(), logger: silent })
+    let nth = 0
+    return {
+      store,
+      blobs: () => directoryBlobs({ folder: join(folder, `blobs-${nth++}`) }),
+      close: () => store.close(),
+    }
+  }
+  const database = `archive_${randomUUID().replaceAll('-', '')}`
+  await makeDatabase(stack.postgres, database)
+  const store = await postgresStore({
+    url: postgresUrl(stack.postgres, 'stepstore_owner', database),
+    logger: silent,
+  })
+  const bucket = await s3Bucket()
+  return {
+    store,
+    blobs: () => bucket.open(),
+    close: async () => {
+      await store.close()
+      await bucket.close()
+    },
+  }
+}
+
 const COUNTED = ['steps', 'scores', 'annotations', 'metrics', 'items', 'runs', 'images'] as const
 
 export class ArchiveWorld {
@@ -38,19 +81,20 @@ export class ArchiveWorld {
   readonly store: Store
   log: MemoryLog = memoryLog()
   blobs: Blobs
+  readonly #place: Place
   #lake: Lake | undefined
-  #nth = 0
 
-  private constructor(folder: string, store: Store, blobs: Blobs) {
+  private constructor(folder: string, place: Place, blobs: Blobs) {
     this.folder = folder
-    this.store = store
+    this.store = place.store
     this.blobs = blobs
+    this.#place = place
   }
 
   static async open(): Promise<ArchiveWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'stepstore-archive-'))
-    const store = await pgliteStore({ clock: () => new Date(), logger: silent })
-    const world = new ArchiveWorld(folder, store, await directoryBlobs({ folder: join(folder, 'blobs') }))
+    const place = await placeOf(folder)
+    const world = new ArchiveWorld(folder, place, await place.blobs())
     world.#lake = await inProcessLake(join(folder, 'scratch'), () => world.log)
     return world
   }
@@ -66,12 +110,12 @@ export class ArchiveWorld {
     // Snapshots are numbered anew, so a reader of an earlier life would hold others.
     await this.store.db.deleteFrom('lake_readers').execute()
     this.log = memoryLog()
-    this.blobs = await directoryBlobs({ folder: join(this.folder, `blobs-${this.#nth++}`) })
+    this.blobs = await this.#place.blobs()
   }
 
   async close(): Promise<void> {
     await this.lake.close()
-    await this.store.close()
+    await this.#place.close()
     await rm(this.folder, { recursive: true, force: true })
   }
 

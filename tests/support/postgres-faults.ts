@@ -11,6 +11,8 @@ export interface PostgresFaults {
   cutCommits(...cuts: readonly (Cut | 'pass')[]): void
   /** Breaks every connection that is open now. */
   breakAll(): void
+  /** Breaks every connection, and leads new ones to another server. */
+  leadTo(port: number): void
   /** COMMITs seen so far. */
   readonly commits: number
   close(): Promise<void>
@@ -19,7 +21,8 @@ export interface PostgresFaults {
 /** How a client asks for a commit: the text of a simple query or of a statement that it parses. */
 const COMMIT = /(?:^|\0)commit\0/
 
-export async function postgresFaults(target: number): Promise<PostgresFaults> {
+export async function postgresFaults(first: number): Promise<PostgresFaults> {
+  let target = first
   const sockets = new Set<Socket>()
   let planned: (Cut | 'pass')[] = []
   let commits = 0
@@ -54,13 +57,18 @@ export async function postgresFaults(target: number): Promise<PostgresFaults> {
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const breakAll = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   return {
     port: (server.address() as AddressInfo).port,
     cutCommits: (...cuts) => {
       planned = [...cuts]
     },
-    breakAll: () => {
-      for (const socket of sockets) socket.destroy()
+    breakAll,
+    leadTo: (port) => {
+      target = port
+      breakAll()
     },
     get commits() {
       return commits

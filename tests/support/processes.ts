@@ -80,7 +80,7 @@ function linkOf(path: string): string {
 export async function until<Value>(
   what: string,
   found: () => Value | undefined | Promise<Value | undefined>,
-  ms = 10_000,
+  ms = 25_000,
 ): Promise<Value> {
   const end = Date.now() + ms
   for (;;) {

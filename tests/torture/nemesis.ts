@@ -1,5 +1,6 @@
 /** What breaks things: programs, brokers, Postgres, S3 and the connections between them, in an order that a seed gives. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import { random as randomOf, type Random } from '#services/gym/random.ts'
 import { faultsByChance } from '#tests/support/s3-faults.ts'
 import type { Member } from './fleet.ts'
@@ -18,6 +19,9 @@ export interface NemesisOptions {
 export type Faults = Record<FaultName, number>
 
 const LEASE_MS = 3_000
+const JUMP_MS_MAX = 20_000
+/** A run of so many kills is a long one. */
+const LONG_KILLS = 100
 
 /** Faults with their weights. Each ends by itself, with everything as it was. */
 const FAULTS = {
@@ -30,6 +34,8 @@ const FAULTS = {
   lose_commits: 4,
   lose_produce: 4,
   s3_errors: 4,
+  kill_s3: 2,
+  clock_jump: 4,
 } as const
 type FaultName = keyof typeof FAULTS
 
@@ -43,7 +49,7 @@ const ACTS: Readonly<Record<FaultName, (storm: Storm) => Promise<boolean>>> = {
   freeze_program: ({ random, members }) => random.pick(members).freeze(random.int(LEASE_MS / 2, LEASE_MS * 2)),
   kill_broker: (storm) => brokerGone(storm, storm.random.int(500, 4_000)),
   // A minute would be most of a short run.
-  broker_away: (storm) => brokerGone(storm, 20_000),
+  broker_away: (storm) => brokerGone(storm, storm.kills < LONG_KILLS ? 20_000 : 60_000),
   kill_postgres: async ({ random, world }) => {
     await world.kill('postgres')
     await sleep(random.int(0, 3_000))
@@ -87,6 +93,36 @@ const ACTS: Readonly<Record<FaultName, (storm: Storm) => Promise<boolean>>> = {
     world.s3Proxy.plan(() => undefined)
     return true
   },
+  kill_s3: async ({ random, world }) => {
+    await world.kill('s3')
+    await sleep(random.int(0, 4_000))
+    await world.start('s3')
+    return true
+  },
+  clock_jump: clockJump,
+}
+
+/**
+ * The clock of Postgres jumps, ahead or back: leases are compared with it there alone, so that is the same as all of them
+ * moved the other way.
+ */
+async function clockJump({ random, world }: Storm): Promise<boolean> {
+  const client = new pg.Client({ connectionString: world.direct['STORE_URL'] })
+  client.on('error', () => undefined)
+  const ms = random.int(-JUMP_MS_MAX, JUMP_MS_MAX)
+  try {
+    await client.connect()
+    await client.query(
+      'update workers set lease_until_ms = lease_until_ms - $1::bigint, joined_at_ms = joined_at_ms - $1::bigint',
+      [ms],
+    )
+    return true
+  } catch {
+    // Postgres was killed a moment ago, and has no clock now.
+    return false
+  } finally {
+    await client.end().catch(() => undefined)
+  }
 }
 
 async function brokerGone({ random, world }: Storm, ms: number): Promise<boolean> {
@@ -116,6 +152,7 @@ const BESIDE: Readonly<Partial<Record<FaultName, string>>> = {
   kill_postgres: 'postgres',
   lose_produce: 'connections to kafka',
   s3_errors: 's3',
+  kill_s3: 's3',
 }
 
 /** Breaks things until enough programs were killed. Resolves when everything runs again. */

@@ -1,4 +1,5 @@
 /** A request as Spark SQL over the Delta tables: one query for the rows and one for the counts. Tables are views of their names. */
+import { STEP_COLUMNS } from '#services/datasets/messages.ts'
 import { KEY_COLUMNS } from '#services/datasets/recipes/columns.ts'
 import { ORDER } from '#services/datasets/cuts.ts'
 import { RECIPES } from '#services/datasets/recipes.ts'
@@ -44,23 +45,10 @@ function steps(columns: readonly string[], candidates: readonly string[], imageU
   )
 }
 
-/** The columns of steps that messages are made of. */
-const SAID = [
-  'trajectory_id',
-  'step_index',
-  'raw_output',
-  'content',
-  'think_text',
-  'answer_text',
-  'tool_calls',
-  'observation',
-  'images',
-]
-
 function sft(columns: readonly string[], candidates: readonly string[], imageUrl: string | undefined): string {
   const lists = Object.keys(SPARK_LISTS) as (keyof typeof SPARK_LISTS)[]
   const said = `said AS (SELECT s.trajectory_id, ${lists.map((list) => `${ofAllSteps(list)} AS ${list}`).join(', ')}
-    FROM ${sparkTable('steps', SAID)} s JOIN kept k ON k.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id)`
+    FROM ${sparkTable('steps', STEP_COLUMNS)} s JOIN kept k ON k.trajectory_id = s.trajectory_id GROUP BY s.trajectory_id)`
   const whole = (list: keyof typeof SPARK_LISTS) =>
     `concat(${SPARK_LISTS[list].prompt}, coalesce(said.${list}, ${noneOf(list)}))`
   const talk: Readonly<Record<string, string>> = {

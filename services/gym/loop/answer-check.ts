@@ -1,27 +1,35 @@
+import { isPercent, nearness, normalised, readList, readNumber, writtenNumber } from './answer-forms.ts'
+
+export { readNumber } from './answer-forms.ts'
+
 /** What an answer is held against. */
 export type AnswerKey = {
+  /** The accepted answers; for a list, the items of the one right list. */
   readonly answer: readonly string[]
-  readonly answer_type: 'numeric' | 'text' | 'choice' | 'yes_no'
+  readonly answer_type: 'numeric' | 'text' | 'choice' | 'yes_no' | 'list'
   readonly choices?: readonly string[]
-  /** The unit that a number may bear; any other unit makes it wrong. */
+  /** The unit that a number may bear; any other unit makes it wrong. Units of one measure are turned into each other. */
   readonly unit?: string
+  /** How far a number may be off, as a share of the right one. Default 0: equal but for 1e-6. */
+  readonly tolerance?: number
+  /** Of a list: whether the order matters. Default false. */
+  readonly ordered?: boolean
 }
 
 export type AnswerCheck = {
   readonly answer_match: boolean
   /** The prediction as compared; null where there was none. */
   readonly prediction_norm: string | null
-  readonly match_method: 'number' | 'text' | 'choice_letter' | 'yes_no' | 'none'
+  readonly match_method: 'number' | 'number_tolerance' | 'text' | 'choice_letter' | 'yes_no' | 'list' | 'none'
 }
 
-const numberTolerance = 1e-6
 const predictionLettersMax = 2000
 
 /**
- * Holds a prediction against the accepted answers. Numbers must be equal to 1e-6 after thousands
- * separators and the item's own unit are taken away; there is no relative tolerance, since counts and
- * values written on a chart are exact. Words must be equal but for case, accents' composition, spaces,
- * quotes and a full stop. Never throws, whatever the text.
+ * Holds a prediction against the accepted answers. Numbers must be equal to 1e-6 after thousands separators and the
+ * item's own unit are taken away, or lie within the key's tolerance; for a percentage its share is taken too (0.45 for
+ * 45 %). Words must be equal but for case, accents' composition, spaces, quotes and a full stop. Never throws, whatever
+ * the text.
  */
 export function checkedAnswer(prediction: string | null, key: AnswerKey): AnswerCheck {
   if (prediction === null || prediction.length > predictionLettersMax) {
@@ -40,40 +48,62 @@ export function checkedAnswer(prediction: string | null, key: AnswerKey): Answer
       return checkedChoice(norm, key)
     case 'text':
       return { answer_match: equalsAny(norm, key.answer), prediction_norm: norm, match_method: 'text' }
+    case 'list':
+      return checkedList(prediction, key)
   }
-}
-
-/** The number in a text such as "1,240 mm", "12.50" or "−3 %"; null if it is not one number with this unit or none. */
-export function readNumber(text: string, unit = ''): number | null {
-  const plain = normalised(text).replaceAll('−', '-')
-  const match = /^([+-]?(?:\d{1,3}(?:[,\s']\d{3})+|\d+)?(?:\.\d+)?)\s*(\D*)$/.exec(plain)
-  const digits = match?.[1] ?? ''
-  if (!/\d/.test(digits)) return null
-  const written = (match?.[2] ?? '').trim()
-  const allowed = unit === '%' ? ['%', 'percent', 'per cent'] : [unit.toLowerCase()]
-  if (written !== '' && !allowed.includes(written)) return null
-  const value = Number(digits.replaceAll(/[,\s']/g, ''))
-  return Number.isFinite(value) ? value : null
 }
 
 function checkedNumber(norm: string, key: AnswerKey): AnswerCheck {
   const said = readNumber(norm, key.unit)
-  const match =
-    said !== null &&
-    key.answer.some((answer) => {
-      const right = readNumber(answer, key.unit)
-      return right !== null && Math.abs(right - said) <= numberTolerance
-    })
-  return { answer_match: match, prediction_norm: said === null ? norm : String(said), match_method: 'number' }
+  if (said === null) return { answer_match: false, prediction_norm: norm, match_method: 'number' }
+  // 0.45 means the same as 45 %, unless it bears the sign itself.
+  const bare = isPercent(key.unit) && writtenNumber(norm)?.unit === ''
+  const found = key.answer.map((answer) => {
+    const right = readNumber(answer, key.unit)
+    if (right === null) return 'off'
+    const plain = nearness(said, right, key.tolerance)
+    return plain === 'off' && bare ? nearness(said * 100, right, key.tolerance) : plain
+  })
+  const exact = found.includes('exact')
+  return {
+    answer_match: exact || found.includes('near'),
+    prediction_norm: String(said),
+    match_method: !exact && found.includes('near') ? 'number_tolerance' : 'number',
+  }
 }
 
 function checkedChoice(norm: string, key: AnswerKey): AnswerCheck {
   if (equalsAny(norm, key.answer)) return { answer_match: true, prediction_norm: norm, match_method: 'text' }
-  const letter = /^\(?([a-z])\)?$/.exec(norm)?.[1]
+  const { letter, rest } = /^\(?(?<letter>[a-z])(?:\)|[.:)]\s+(?<rest>.+))?$/.exec(norm)?.groups ?? {}
   const chosen = letter === undefined ? undefined : key.choices?.[letter.charCodeAt(0) - 'a'.charCodeAt(0)]
   if (chosen === undefined) return { answer_match: false, prediction_norm: norm, match_method: 'text' }
   const chosenNorm = normalised(chosen)
-  return { answer_match: equalsAny(chosenNorm, key.answer), prediction_norm: chosenNorm, match_method: 'choice_letter' }
+  // "B. Pear" is held to both: a letter that says one thing and words that say another are no answer.
+  const agrees = rest === undefined || normalised(rest) === chosenNorm
+  return {
+    answer_match: agrees && equalsAny(chosenNorm, key.answer),
+    prediction_norm: agrees ? chosenNorm : norm,
+    match_method: 'choice_letter',
+  }
+}
+
+function checkedList(prediction: string, key: AnswerKey): AnswerCheck {
+  const said = readList(prediction)
+  const right = key.answer.map(normalised)
+  const same = (left: string, other: string): boolean => {
+    const [one, two] = [readNumber(left, key.unit), readNumber(other, key.unit)]
+    return one !== null && two !== null ? nearness(one, two, key.tolerance) !== 'off' : left === other
+  }
+  const left = [...said]
+  const matches =
+    said.length === right.length &&
+    right.every((item, place) => {
+      if (key.ordered === true) return same(said[place] ?? '', item)
+      const found = left.findIndex((other) => same(other, item))
+      if (found >= 0) left.splice(found, 1)
+      return found >= 0
+    })
+  return { answer_match: matches, prediction_norm: said.join(', '), match_method: 'list' }
 }
 
 function equalsAny(norm: string, answers: readonly string[]): boolean {
@@ -83,15 +113,4 @@ function equalsAny(norm: string, answers: readonly string[]): boolean {
 function yesNo(norm: string): 'yes' | 'no' | null {
   if (['yes', 'y', 'true', 'correct'].includes(norm)) return 'yes'
   return ['no', 'n', 'false', 'incorrect'].includes(norm) ? 'no' : null
-}
-
-function normalised(text: string): string {
-  return text
-    .normalize('NFKC')
-    .toLowerCase()
-    .replaceAll(/\s+/g, ' ')
-    .trim()
-    .replace(/^["'“”*`]+/, '')
-    .replace(/["'“”*`.]+$/, '')
-    .trim()
 }

@@ -12,6 +12,8 @@ export type GymEventType =
   | 'trajectory.started'
   | 'step.recorded'
   | 'trajectory.finished'
+  | 'trajectory.scored'
+  | 'trajectory.annotated'
   | 'metric.logged'
 
 type EventOf<Type extends GymEventType> = {
@@ -19,7 +21,7 @@ type EventOf<Type extends GymEventType> = {
   readonly id: string
   readonly source: '/stepstore/gym'
   readonly type: Type
-  /** RFC 3339, UTC; simulated. */
+  /** RFC 3339, UTC. */
   readonly time: string
   readonly subject: string
   readonly partitionkey: string
@@ -32,7 +34,7 @@ type EventOf<Type extends GymEventType> = {
 export type GymEvent = { [Type in GymEventType]: EventOf<Type> }[GymEventType]
 
 /**
- * An event at a simulated instant (ms since 1970). Its id is a UUIDv7 of that instant and of a hash of
+ * An event at an instant (ms since 1970). Its id is a UUIDv7 of that instant and of a hash of
  * type and data, so that playing the same again gives the same event down to the last byte.
  */
 export function gymEvent<Type extends GymEventType>(type: Type, timeMs: number, data: EventData<Type>): EventOf<Type> {
@@ -52,7 +54,7 @@ export function gymEvent<Type extends GymEventType>(type: Type, timeMs: number, 
   }
 }
 
-/** A simulated instant (ms since 1970) in RFC 3339, UTC. */
+/** An instant (ms since 1970) in RFC 3339, UTC. */
 export function instant(ms: number): string {
   return new Date(ms).toISOString()
 }

@@ -3,7 +3,7 @@ import { repetitionLevel } from './repetition.ts'
 import { formatViolations, readTurn } from './turn-grammar.ts'
 import type { AnswerCheck, AnswerKey } from './answer-check.ts'
 import type { RepetitionLevel } from './repetition.ts'
-import type { FormatViolation } from './turn-grammar.ts'
+import type { FormatRule, FormatViolation, Turn } from './turn-grammar.ts'
 
 /** The name of this reward, for `reward_version`. */
 export const vistaRewardVersion = 'vista-1'
@@ -20,6 +20,13 @@ export type Score = AnswerCheck & {
   readonly prediction_raw: string | null
 }
 
+/** What the reward needs of a turn. */
+export type TurnFacts = Pick<Turn, 'action_kind' | 'answer_text' | 'violations'> & {
+  readonly rep_level: RepetitionLevel
+}
+
+export type ScoreRule = { readonly format?: FormatRule; readonly needs_tool_call: boolean }
+
 const repetitionPenalty: Record<RepetitionLevel, number> = { none: 0, moderate: -1.5, severe: -2, extreme: -3 }
 
 /**
@@ -27,12 +34,24 @@ const repetitionPenalty: Record<RepetitionLevel, number> = { none: 0, moderate: 
  * alone; format is +1 or -1; a right answer adds 1, but only to a rollout of good form. So R is one of
  * -3, -2, -1.5, -1, 1, 2. `answer_match` says whether the answer was right whatever its form.
  */
-export function vistaReward(rawTurns: readonly string[], key: AnswerKey, options = { needs_tool_call: false }): Score {
-  const turns = rawTurns.map(readTurn)
+export function vistaReward(
+  rawTurns: readonly string[],
+  key: AnswerKey,
+  rule: ScoreRule = { needs_tool_call: false },
+): Score {
+  return scoredTurns(
+    rawTurns.map((raw) => ({ ...readTurn(raw, rule.format), rep_level: repetitionLevel(raw) })),
+    key,
+    rule,
+  )
+}
+
+/** The same of turns that were read already. */
+export function scoredTurns(turns: readonly TurnFacts[], key: AnswerKey, rule: ScoreRule): Score {
   const prediction = turns.at(-1)?.answer_text ?? null
   const check = checkedAnswer(prediction, key)
-  const violations = formatViolations(turns, options)
-  const level = worstLevel(rawTurns)
+  const violations = formatViolations(turns, rule)
+  const level = worstLevel(turns)
   const parts = rewardParts(level, violations.length === 0, check.answer_match)
   return {
     ...check,
@@ -52,7 +71,7 @@ export function rewardParts(level: RepetitionLevel, formatOk: boolean, answerMat
   return { rep: 0, format: 1, correct: answerMatch ? 1 : 0 }
 }
 
-function worstLevel(rawTurns: readonly string[]): RepetitionLevel {
-  const levels = rawTurns.map(repetitionLevel)
-  return levels.toSorted((left, right) => repetitionPenalty[left] - repetitionPenalty[right])[0] ?? 'none'
+function worstLevel(turns: readonly TurnFacts[]): RepetitionLevel {
+  const penalties = turns.map(({ rep_level }) => rep_level)
+  return penalties.toSorted((left, right) => repetitionPenalty[left] - repetitionPenalty[right])[0] ?? 'none'
 }

@@ -15,6 +15,7 @@ const files: Readonly<Record<string, readonly string[]>> = {
     '@expo-google-fonts/roboto/700Bold/Roboto_700Bold.ttf',
   ],
   'DejaVu Sans': ['dejavu-fonts-ttf/ttf/DejaVuSans.ttf', 'dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'],
+  'DejaVu Serif': ['dejavu-fonts-ttf/ttf/DejaVuSerif.ttf', 'dejavu-fonts-ttf/ttf/DejaVuSerif-Bold.ttf'],
   Lora: ['@expo-google-fonts/lora/400Regular/Lora_400Regular.ttf', '@expo-google-fonts/lora/700Bold/Lora_700Bold.ttf'],
   Nunito: [
     '@expo-google-fonts/nunito/400Regular/Nunito_400Regular.ttf',

@@ -13,7 +13,12 @@ export type Seen = {
   readonly messages: readonly Message[]
   /** How many turns are left, this one included. */
   readonly turns_left: number
+  /** What the tools said in this rollout, in order: the same as in the messages, for policies that read no chat. */
+  readonly heard: readonly Heard[]
 }
+
+/** What a tool said. `tool` and `task` as resolved, empty where the call named none that there is. */
+export type Heard = { readonly tool: string; readonly task: string; readonly text: string; readonly ok: boolean }
 
 /** A turn as a policy wrote it; tokens and log probabilities where the policy knows them. */
 export type WrittenTurn = {

@@ -23,7 +23,12 @@ export type ToolRequest = {
 }
 
 /** What a tool says: words for the policy, and the same as JSON that fits the tool's output schema. */
-export type ToolOutput = { readonly text: string; readonly output: Readonly<Record<string, unknown>> }
+export type ToolOutput = {
+  readonly text: string
+  readonly output: Readonly<Record<string, unknown>>
+  /** Pictures that it made, such as an enlarged part. */
+  readonly images?: readonly Pixels[]
+}
 
 /** A tool that runs here, from pixels; called in a worker that can be killed. Throws ToolFailure for what it cannot do. */
 export type LocalTool = (request: ToolRequest, readText: ReadText) => Promise<ToolOutput>
@@ -40,6 +45,8 @@ export class ToolFailure extends Error {
 
 export type ToolTask = {
   readonly description: string
+  /** Where a tool has tasks in several subsets: that of this one. */
+  readonly subset?: string
   /** JSON Schema of the arguments, unknown names refused. */
   readonly arguments: TSchema
   /** JSON Schema of `ToolOutput.output`. */

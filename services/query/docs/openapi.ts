@@ -4,6 +4,7 @@ import * as datasets from '#schemas/datasets.ts'
 import { eventDataSchemas } from '#schemas/event-schemas.ts'
 import * as answers from '#schemas/http.ts'
 import * as analytics from '#schemas/http-analytics.ts'
+import * as gym from '#schemas/http-gym.ts'
 import * as operations from '#schemas/http-operations.ts'
 import * as sql from '#schemas/http-sql.ts'
 import * as diagnostics from '#schemas/http-diagnostics.ts'
@@ -33,6 +34,7 @@ const NAMED = new Map<unknown, string>(
     ...answers,
     ...analytics,
     ...operations,
+    ...gym,
     ...sql,
     ...diagnostics,
     ...curriculum,

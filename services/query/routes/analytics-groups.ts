@@ -1,7 +1,7 @@
 /** /v1/analytics: groups by train step, advantages beside the trainer's own, pass@k. */
 import { Advantages, AdvantageRow, GroupSeriesRow, PassEstimateRow, PassEstimates } from '#schemas/http-analytics.ts'
 import { listOf } from '#schemas/http.ts'
-import { type AdvantageTable, advantageTable, advantageValues, histogram } from '#services/analytics/advantage-table.ts'
+import { type AdvantageTable, advantageValues, histogram } from '#services/analytics/advantage-table.ts'
 import { membersIn } from '#services/analytics/grouped.ts'
 import { groupSeries } from '#services/analytics/group-series.ts'
 import { ESTIMATORS, type Estimate, MAJORITY_K_MAX, passTable } from '#services/analytics/pass.ts'
@@ -10,7 +10,14 @@ import type { Selection } from '#services/analytics/select.ts'
 import { deviationOf, meanOf } from '#services/analytics/statistics.ts'
 import { ADVANTAGES } from '#services/core/advantage.ts'
 import { Problem } from '#services/problem.ts'
-import { FRAME_PARAMETERS, frameOfCall, linker, remembered, selectionOf } from '#services/query/frame-call.ts'
+import {
+  FRAME_PARAMETERS,
+  advantagesOf,
+  frameOfCall,
+  linker,
+  remembered,
+  selectionOf,
+} from '#services/query/frame-call.ts'
 import { commas, flag, integer, real, withDefault, word } from '#services/query/parameters.ts'
 import { anyReal, jsonAnswer } from '#services/query/reading.ts'
 import { type Route, route } from '#services/query/route.ts'
@@ -144,10 +151,7 @@ const advantages = route({
       'advantages',
       [query.advantage, query.tolerance, query.bars],
       () => {
-        const found = advantageTable(selection, query.advantage, {
-          incomplete: query.include.includes('incomplete'),
-          tolerance: query.tolerance,
-        })
+        const found = advantagesOf(at, query)
         const values = advantageValues(found)
         const said = { n: values.length, mean: meanOf(values), std: deviationOf(values, 1) }
         return { table: found, bars: histogram(values, query.bars), ...said }
@@ -206,7 +210,7 @@ const passAtK = route({
   path: '/v1/analytics/pass-at-k',
   tag,
   summary: 'pass@k and pass^k, without bias; best, worst and majority of k',
-  detail: `Over finished trajectories with a score that match. The unit is (item, policy_version): of n rollouts with c right, pass@k is 1 - C(n-c, k)/C(n, k) and pass^k is C(c, k)/C(n, k), and units count equally. Units with fewer than k rollouts are left out of that k and counted. \`also=best,worst\`: the expected greatest and least reward of k, over finite rewards. \`also=maj\`: the chance that the most frequent answer of k is right, ties by lot; answers are compared without case and outer space, a rollout without an answer votes for none, and of more than ${VOTES_MAX} rollouts of a unit the first by id vote. Intervals: items are drawn again with their units (percentile bootstrap), repeatable by \`seed\`.`,
+  detail: `Over finished trajectories with a score that match. The unit is (item, policy_version): of n rollouts with c right, pass@k is 1 - C(n-c, k)/C(n, k) and pass^k is C(c, k)/C(n, k), and units count equally. Units with fewer than k rollouts are left out of that k and counted. \`also=best,worst\`: the expected greatest and least reward of k, over finite rewards. \`also=maj\`: the chance that the most frequent answer of k is right, ties by lot; answers are what was sent as prediction_raw, their first 280 characters, compared without case and outer space and with any white space as one space (prediction_norm plays no part), a rollout without an answer votes for none, and of more than ${VOTES_MAX} rollouts of a unit the first by id vote. Intervals: items are drawn again with their units (percentile bootstrap), repeatable by \`seed\`.`,
   parameters: {
     ...FRAME_PARAMETERS,
     k: withDefault(

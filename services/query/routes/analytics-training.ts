@@ -7,15 +7,17 @@ import { rewardStatistics } from '#services/analytics/rewards.ts'
 import type { Selection } from '#services/analytics/select.ts'
 import { type TrainedStep, keptOf, stalenessOf, trainedSteps } from '#services/analytics/trained.ts'
 import { ADVANTAGES } from '#services/core/advantage.ts'
+import { meets } from '#services/number-condition.ts'
 import {
   FRAME_PARAMETERS,
+  advantagesOf,
   frameOfCall,
   linker,
   metricsOfCall,
   remembered,
   selectionOf,
 } from '#services/query/frame-call.ts'
-import { many, real, text, withDefault, word } from '#services/query/parameters.ts'
+import { real, severalTexts, withDefault, word } from '#services/query/parameters.ts'
 import { anyReal } from '#services/query/reading.ts'
 import { type Route, route } from '#services/query/route.ts'
 import { TABLE_PARAMETERS, TABLE_TYPES, tableAnswer } from '#services/query/table-answer.ts'
@@ -117,7 +119,7 @@ const training = route({
     ...TABLE_PARAMETERS,
     advantage: withDefault(word(ADVANTAGES, 'How our advantages are computed.'), 'verl'),
     tolerance: withDefault(real("How far the trainer's may lie from ours.", { minimum: 0 }), 1e-4),
-    name: many(text('A metric; all of them where none is named.')),
+    name: severalTexts('A metric; all of them where none is named.'),
   },
   answers: [
     {
@@ -137,7 +139,7 @@ const training = route({
     const { advantage, tolerance } = query
     const rowOf = (step: TrainedStep, table: AdvantageTable) => trainingRow(selection, step, table)
     const spoken = remembered(at, query, 'training', [advantage, tolerance], () => {
-      const table = advantageTable(selection, advantage, { incomplete, tolerance })
+      const table = advantagesOf(at, query)
       return trainedSteps(selection).map((step) => rowOf(step, table))
     })
     const isSpoken = new Set(spoken.map(({ train_step, substep }) => `${train_step} ${substep}`))
@@ -170,7 +172,7 @@ const metrics = route({
   parameters: {
     ...FRAME_PARAMETERS,
     ...TABLE_PARAMETERS,
-    name: many(text('A metric; all of them where none is named.')),
+    name: severalTexts('A metric; all of them where none is named.'),
   },
   answers: [{ status: 200, description: 'A row for each value.', schema: listOf(MetricRow), types: TABLE_TYPES }],
   problems,
@@ -178,17 +180,8 @@ const metrics = route({
     const { query } = call
     const at = await frameOfCall(call, [query.run])
     const found = await metricsOfCall(call, at, query.name)
-    const { any, ne, gte, lte, gt, lt } = query.train_step
     const rows = found
-      .filter(
-        ({ train_step: step }) =>
-          (any.length === 0 || any.includes(step)) &&
-          !ne.includes(step) &&
-          step >= (gte ?? 0) &&
-          step <= (lte ?? Number.POSITIVE_INFINITY) &&
-          step > (gt ?? -1) &&
-          step < (lt ?? Number.POSITIVE_INFINITY),
-      )
+      .filter(({ train_step: step }) => meets(query.train_step, step))
       .map((metric) => ({ ...metric, value: anyReal(metric.value) }))
     const key = (row: Readonly<Record<string, unknown>>) => [
       ...stepKey(row),

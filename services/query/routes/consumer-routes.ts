@@ -110,7 +110,11 @@ function datasetUrl(deps: QueryDeps, { groups, offsets }: Given, version: string
 
 async function answerNext({ deps, path, request }: Call<Record<string, never>>): Promise<Response> {
   const consumer = consumerName(path('name'))
-  const { wish, filter, waitMs } = wishOf(deps, consumer, await jsonBody(request, MEMBERS, EXAMPLE))
+  const { wish, filter, waitMs } = wishOf(
+    deps,
+    consumer,
+    await jsonBody(request, { members: MEMBERS, example: EXAMPLE }),
+  )
   const given = await nextGroups(deps, wish, filter, waitMs, request.signal)
   const dataset = datasetUrl(deps, given, wish.filters.reward_version)
   const body = {
@@ -126,7 +130,7 @@ async function answerNext({ deps, path, request }: Call<Record<string, never>>):
 
 async function answerAck({ deps, path, request }: Call<Record<string, never>>): Promise<Response> {
   const consumer = consumerName(path('name'))
-  const { lease } = await jsonBody(request, ['lease'], '{"lease": "…"}')
+  const { lease } = await jsonBody(request, { members: ['lease'], example: '{"lease": "…"}' })
   if (typeof lease !== 'string') throw badMember('lease', 'lease is a text', 'send the lease as it was given')
   const offsets = await acknowledge(deps, consumer, lease, request.signal)
   return jsonAnswer(deps, { consumer, lease, position: formatPosition(deps.log.id, offsets) }, offsets)
@@ -194,7 +198,7 @@ const nextRoute = route({
   pathParameters,
   parameters: {},
   requestTypes: { 'application/json': NextBody },
-  problems: ['invalid', 'conflict', 'behind', 'too_large'],
+  problems: ['invalid', 'conflict', 'behind', 'too_large', 'unsupported_media_type'],
   answers: [{ status: 200, description: 'The lease.', schema: NextAnswer }],
   handle: answerNext,
 })
@@ -208,7 +212,7 @@ const ackRoute = route({
   pathParameters,
   parameters: {},
   requestTypes: { 'application/json': AckBody },
-  problems: ['invalid', 'not_found', 'behind'],
+  problems: ['invalid', 'not_found', 'behind', 'too_large', 'unsupported_media_type'],
   answers: [{ status: 200, description: 'Acknowledged.', schema: AckAnswer }],
   handle: answerAck,
 })

@@ -1,16 +1,26 @@
 /** POST /v1/curriculum/next: which items to roll out next. */
 import { Next, NextRequest } from '#schemas/http-curriculum.ts'
 import type { FrameAt } from '#services/analytics/frames.ts'
-import { ADARFT, type Candidate, type Strategy, drawNext, targetDifficulty } from '#services/curriculum/next.ts'
+import type { ItemRow } from '#services/analytics/frame-rows.ts'
+import { itemsAfterCut } from '#services/analytics/rows-at-cut.ts'
+import { itemsById } from '#services/analytics/store-rows.ts'
+import {
+  ADARFT,
+  type Candidate,
+  type Drawn,
+  type Strategy,
+  drawNext,
+  targetDifficulty,
+} from '#services/curriculum/next.ts'
 import { type Fraction, parseShare } from '#services/curriculum/fraction.ts'
-import { sharesByStep } from '#services/curriculum/progress.ts'
-import { newestTallies, tallies } from '#services/curriculum/tally.ts'
-import { formatOffsets } from '#services/position.ts'
-import { type FrameCall, frameOfCall, selectionOf } from '#services/query/frame-call.ts'
-import { checkedBody } from '#services/query/checked-body.ts'
+import { type Standing, newestStandings } from '#services/curriculum/standings.ts'
+import { ANY_NUMBER } from '#services/number-condition.ts'
+import { frameOfCall, severalVersions } from '#services/query/frame-call.ts'
+import { checkedBody } from '#services/query/json-body.ts'
 import { type LakeState, lakeState } from '#services/query/lake-state.ts'
 import { type Reading, jsonAnswer } from '#services/query/reading.ts'
 import { READ_PARAMETERS, route } from '#services/query/route.ts'
+import { standingsAt } from '#services/query/standings-call.ts'
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024
 
@@ -42,48 +52,23 @@ const BOUNDS: { readonly [Name in Strategy]?: readonly [string, string] } = {
 }
 const MIN_N: { readonly [Name in Strategy]?: number } = { tail_patch: 8 }
 
-const none = { any: [], ne: [], gte: undefined, lte: undefined, gt: undefined, lt: undefined }
-
-function frameCall(call: Reading, asked: Asked, snapshot: number | undefined) {
-  return {
-    deps: call.deps,
-    request: call.request,
-    query: {
-      after: call.query.after,
-      wait: call.query.wait,
-      lineage: asked.lineage,
-      snapshot,
-      policy_version: asked.policy_version === undefined ? none : { ...none, any: [asked.policy_version] },
-      train_step: none,
-      dataset: asked.dataset ?? [],
-      family: asked.family ?? [],
-      split: asked.split ?? [],
-      item: [],
-      status: [],
-      include: [],
-      reward_version: asked.reward_version,
-    },
-  } satisfies FrameCall & { readonly query: { readonly reward_version: string | undefined } }
+/** The frame of the snapshot, from the lake. */
+function lakeFrame(call: Reading, { run, lineage }: Asked, { id }: LakeState): Promise<FrameAt> {
+  const query = { ...call.query, lineage, snapshot: id, policy_version: ANY_NUMBER, train_step: ANY_NUMBER }
+  const words = { dataset: [], family: [], split: [], item: [], status: [], include: [] }
+  return frameOfCall({ deps: call.deps, request: call.request, query: { ...query, ...words } }, [run])
 }
 
-/**
- * The frame as of the snapshot. What the store holds is that, too, where nothing came since the snapshot was taken, and
- * it is at hand: then the lake is not read.
- */
-async function frameAtSnapshot(call: Reading, asked: Asked, { id, cut }: LakeState): Promise<FrameAt> {
-  if (formatOffsets(call.deps.project.offsets) === formatOffsets(cut)) {
-    const live = await frameOfCall(frameCall(call, asked, undefined), [asked.run])
-    if (formatOffsets(live.offsets) === formatOffsets(cut)) return live
-  }
-  return frameOfCall(frameCall(call, asked, id), [asked.run])
-}
-
-function candidates(at: FrameAt, call: ReturnType<typeof frameCall>, pool: readonly string[] | undefined): Candidate[] {
-  const { ids } = at.frame.items
-  const known = newestTallies(tallies(selectionOf(at, call.query)))
-  if (pool === undefined) return known.map((tally) => ({ item_id: ids.text(tally.item) ?? '', tally }))
-  const byItem = new Map(known.map((tally) => [tally.item, tally]))
-  return [...new Set(pool)].map((itemId) => ({ item_id: itemId, tally: byItem.get(ids.codeOf(itemId) ?? -1) }))
+/** What is known of items that were drawn and never rolled out, as of the snapshot. */
+async function wordsOf(
+  { deps }: Reading,
+  drawn: readonly Drawn[],
+  { cut }: LakeState,
+): Promise<ReadonlyMap<string, ItemRow>> {
+  const ids = drawn.flatMap(({ item_id: id, tally }) => (tally === undefined ? [id] : []))
+  const known = await itemsById(deps.store.db, ids)
+  const later = known.length === 0 ? new Set<string>() : await itemsAfterCut(deps.store.db, cut)
+  return new Map(known.flatMap((item) => (later.has(item.item_id) ? [] : [[item.item_id, item]])))
 }
 
 function bounds({ strategy, pass_lo: low, pass_hi: high }: Asked): { readonly low: Fraction; readonly high: Fraction } {
@@ -94,27 +79,22 @@ function bounds({ strategy, pass_lo: low, pass_hi: high }: Asked): { readonly lo
   }
 }
 
-function answerOf(at: FrameAt, call: ReturnType<typeof frameCall>, asked: Asked, snapshotId: number): unknown {
-  const { strategy, n, seed = 0 } = asked
-  const selection = selectionOf(at, call.query)
+async function answerOf(call: Reading, asked: Asked, state: LakeState): Promise<unknown> {
+  const { run, strategy, n, seed = 0, lineage = false, reward_version: rewardVersion } = asked
+  const standings = await standingsAt(call.deps.store, { run, lineage, rewardVersion }, state, () =>
+    lakeFrame(call, asked, state),
+  )
+  const known = newestStandings(standings, asked)
+  const ids = asked.items === undefined ? known.keys() : new Set(asked.items)
+  const pool = Array.from(ids, (id): Candidate<Standing> => ({ item_id: id, tally: known.get(id) }))
   // Every train step moves the target, whichever items and versions are drawn from.
-  const all = { ...call.query, policy_version: none, dataset: [], family: [], split: [] }
-  const target =
-    strategy === 'adarft' ? targetDifficulty(sharesByStep(selectionOf(at, all)), { ...ADARFT, ...asked.adarft }) : 0
-  const pool = candidates(at, call, asked.items)
-  const found = drawNext(pool, {
-    strategy,
-    n,
-    seed,
-    minN: asked.min_n ?? MIN_N[strategy] ?? 1,
-    target,
-    ...bounds(asked),
-  })
-  const { items } = selection.frame
-  const code = (itemId: string): number => items.ids.codeOf(itemId) ?? -1
+  const target = strategy === 'adarft' ? targetDifficulty(standings.shares, { ...ADARFT, ...asked.adarft }) : 0
+  const minN = asked.min_n ?? MIN_N[strategy] ?? 1
+  const found = drawNext(pool, { strategy, n, seed, minN, target, ...bounds(asked) })
+  const words = await wordsOf(call, found.drawn, state)
   return {
-    run: asked.run,
-    snapshot: snapshotId,
+    run,
+    snapshot: state.id,
     strategy,
     seed,
     n_candidates: found.n_candidates,
@@ -122,8 +102,8 @@ function answerOf(at: FrameAt, call: ReturnType<typeof frameCall>, asked: Asked,
     target_difficulty: strategy === 'adarft' ? target : null,
     rows: found.drawn.map(({ item_id: itemId, tally, score, why }) => ({
       item_id: itemId,
-      dataset: items.dataset.get(code(itemId)),
-      family: items.family.get(code(itemId)),
+      dataset: tally?.item.dataset ?? words.get(itemId)?.dataset ?? null,
+      family: tally?.item.family ?? words.get(itemId)?.family ?? null,
       policy_version: tally?.policy_version ?? null,
       n_rollouts: tally?.n ?? 0,
       n_pass: tally?.passed ?? 0,
@@ -155,9 +135,8 @@ export const NEXT_ROUTE = route({
   handle: async (call) => {
     const asked = await readBody(call.request)
     bounds(asked)
-    const snapshot = await lakeState(call, asked.snapshot)
-    const at = await frameAtSnapshot(call, asked, snapshot)
-    const frame = frameCall(call, asked, snapshot.id)
-    return jsonAnswer(call.deps, answerOf(at, frame, asked, snapshot.id), at.offsets)
+    if (asked.reward_version === '*') throw severalVersions()
+    const state = await lakeState(call, asked.snapshot)
+    return jsonAnswer(call.deps, await answerOf(call, asked, state), state.cut)
   },
 })

@@ -12,14 +12,23 @@ import {
 import { listOf } from '#schemas/http.ts'
 import { type Bucket, DIMENSIONS, type Dimension, bucketsOf } from '#services/analytics/buckets.ts'
 import type { Frame } from '#services/analytics/frame.ts'
-import { type Selection, rowsWhere, select } from '#services/analytics/select.ts'
+import type { FrameAt } from '#services/analytics/frames.ts'
+import { type Selection, rowsWhere } from '#services/analytics/select.ts'
 import { comparison } from '#services/diagnostics/comparison.ts'
 import { errorSeries } from '#services/diagnostics/error-series.ts'
-import { toolSeries } from '#services/diagnostics/tool-series.ts'
-import { type Explained, REASONS, type Reason, explained } from '#services/diagnostics/untrained.ts'
+import { foldedCalls, toolSeries } from '#services/diagnostics/tool-series.ts'
+import { type Explained, type Explanation, REASONS, type Reason, explained } from '#services/diagnostics/untrained.ts'
 import { callsOfCall } from '#services/query/calls-call.ts'
 import type { KeyPart } from '#services/query/cursor.ts'
-import { FRAME_PARAMETERS, frameFilter, frameOfCall, linker, selectionOf } from '#services/query/frame-call.ts'
+import {
+  FRAME_PARAMETERS,
+  frameFilter,
+  frameOfCall,
+  linker,
+  remembered,
+  selected,
+  selectionOf,
+} from '#services/query/frame-call.ts'
 import { commas, integer, many, required, text, withDefault, word } from '#services/query/parameters.ts'
 import { type Route, route } from '#services/query/route.ts'
 import { TABLE_PARAMETERS, TABLE_TYPES, tableAnswer } from '#services/query/table-answer.ts'
@@ -54,13 +63,13 @@ const tools = route({
   tag,
   summary: 'How tools did',
   detail:
-    'Over the calls of finished trajectories: how often each tool was called, how many calls were valid, failed or were retries, and how long they took. Calls are read from the newest snapshot of the lake; what is finished and not in it yet is counted in `n_not_in_lake`, and `after=latest` waits for it.',
+    'Over the calls of finished trajectories: how often each tool was called, how many calls were valid, failed or were retries, and how long they took. Calls are read from the newest snapshot of the lake; of what is finished and not in it yet only how often each tool was called is known (`n_not_in_lake`, `calls_not_in_lake`), and `after=latest` waits for the rest.',
   parameters: { ...FRAME_PARAMETERS, ...TABLE_PARAMETERS, by: BY, tool: many(text('The tool.')) },
   answers: [{ status: 200, description: 'A row for each tool.', schema: Tools, types: TABLE_TYPES }],
   problems,
   handle: async (call) => {
     const { query } = call
-    const { at, table, selection, source } = await callsOfCall(call)
+    const { at, table, selection, missing, source } = await callsOfCall(call)
     const by = unique(query.by)
     const link = linker(call)
     const rows = toolSeries(selection, table, by)
@@ -70,7 +79,8 @@ const tools = route({
         ...statistics,
         trajectories_url: link('/v1/trajectories', bucketFilters(at.frame, bucket)),
       }))
-    const shown = { name: 'tools', row: ToolRow, rows, key: keyOf(by, 'tool'), more: source }
+    const more = { ...source, calls_not_in_lake: foldedCalls(missing, missing.rows) }
+    const shown = { name: 'tools', row: ToolRow, rows, key: keyOf(by, 'tool'), more }
     return tableAnswer(call, shown, at.offsets)
   },
 })
@@ -140,17 +150,26 @@ const changes = route({
   },
 })
 
-type Reasoned = Pick<Explained, 'reason' | 'detail'>
+const EXAMPLES = 5
 
-/** Rollouts by reason and detail, in the order in which reasons are looked at. */
-function byReason(found: readonly Explained[]): { readonly of: Reasoned; readonly rows: readonly number[] }[] {
+/** Rollouts by reason and detail, in the order in which reasons are looked at, with the first of each. */
+function byReason(
+  { codes, found }: Explained,
+  rows: Uint32Array,
+): { readonly of: Explanation; readonly n: number; readonly examples: readonly number[] }[] {
   const order = Object.keys(REASONS)
-  return [...Map.groupBy(found, ({ reason }) => reason).values()]
-    .flatMap((ofReason) => [...Map.groupBy(ofReason, ({ detail }) => detail ?? '').values()])
-    .flatMap((here) => {
-      const [first] = here
-      return first === undefined ? [] : [{ of: first, rows: here.map(({ row }) => row) }]
-    })
+  const counts = new Uint32Array(found.length)
+  const examples = found.map((): number[] => [])
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    const code = codes[row] ?? -1
+    if (code < 0) continue
+    counts[code] = (counts[code] ?? 0) + 1
+    if ((counts[code] ?? 0) <= EXAMPLES) examples[code]?.push(row)
+  }
+  return found
+    .map((of, code) => ({ of, n: counts[code] ?? 0, examples: examples[code] ?? [] }))
+    .filter(({ n }) => n > 0)
     .sort(
       (left, right) =>
         order.indexOf(left.of.reason) - order.indexOf(right.of.reason) ||
@@ -158,7 +177,15 @@ function byReason(found: readonly Explained[]): { readonly of: Reasoned; readonl
     )
 }
 
-const EXAMPLES = 5
+/** The reasons of the rows that a call means, and those rows. */
+function explainedOf(
+  at: FrameAt,
+  query: Parameters<typeof selectionOf>[1],
+): { readonly all: Selection; readonly reasons: Explained } {
+  const counted = selectionOf(at, query)
+  const all = selected(at.frame, { ...frameFilter(query), conflicted: true }, query.reward_version)
+  return { all, reasons: remembered(at, query, 'explained', [], () => explained(all, counted)) }
+}
 
 const REASONS_TOLD = Object.entries(REASONS)
   .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
@@ -177,23 +204,20 @@ const untrained = route({
   handle: async (call) => {
     const { query } = call
     const at = await frameOfCall(call, [query.run])
-    const counted = selectionOf(at, query)
-    const all = select(at.frame, { ...frameFilter(query), conflicted: true }, query.reward_version)
-    const found: Explained[] = []
-    for (const one of explained(all, counted)) found[one.row] = one
+    const { all, reasons } = explainedOf(at, query)
     const by = unique(query.by)
     const order = Object.keys(REASONS)
-    const rows = bucketsOf(all, by).flatMap((bucket) =>
-      byReason(Array.from(bucket.rows, (row) => found[row]).filter((one) => one !== undefined)).map(
-        ({ of: { reason, detail }, rows: here }) => ({
+    const rows = remembered(at, query, 'untrained', by, () =>
+      bucketsOf(all, by).flatMap((bucket) =>
+        byReason(reasons, bucket.rows).map(({ of: { reason, detail }, n, examples }) => ({
           ...bucket.by,
           reason,
           detail,
           meaning: REASONS[reason],
-          n: here.length,
-          share: here.length / bucket.rows.length,
-          examples: here.slice(0, EXAMPLES).map((row) => at.frame.trajectoryIds[row] ?? ''),
-        }),
+          n,
+          share: n / bucket.rows.length,
+          examples: examples.map((row) => at.frame.trajectoryIds[row] ?? ''),
+        })),
       ),
     )
     const key = (row: Readonly<Record<string, unknown>>): KeyPart[] => [
@@ -224,14 +248,14 @@ const untrainedTrajectories = route({
     const { deps, query } = call
     const at = await frameOfCall(call, [query.run])
     const { frame } = at
-    const counted = selectionOf(at, query)
-    const all = select(frame, { ...frameFilter(query), conflicted: true }, query.reward_version)
+    const { all, reasons } = explainedOf(at, query)
     const wanted = new Set(query.trajectory.map((id) => frame.rowOf(id)))
-    const found = explained(all, counted).filter(
-      ({ row, reason }) =>
-        (query.reason.length === 0 || query.reason.includes(reason)) && (wanted.size === 0 || wanted.has(row)),
-    )
-    const rowOf = ({ row, reason, detail }: Explained) => ({
+    const isWanted = reasons.found.map(({ reason }) => query.reason.length === 0 || query.reason.includes(reason))
+    const found = rowsWhere(
+      all,
+      (row) => isWanted[reasons.codes[row] ?? -1] === true && (wanted.size === 0 || wanted.has(row)),
+    ).rows
+    const rowOf = (row: number, { reason, detail }: Explanation) => ({
       trajectory_id: frame.trajectoryIds[row] ?? '',
       run_id: frame.runs[frame.run.get(row) ?? 0]?.run_id ?? '',
       group_id: frame.groups.ids[frame.group.code(row)] ?? null,
@@ -245,8 +269,9 @@ const untrainedTrajectories = route({
     const rows = {
       length: found.length,
       at: (index: number) => {
-        const one = found[index]
-        return one === undefined ? undefined : rowOf(one)
+        const row = found[index]
+        const one = reasons.found[reasons.codes[row ?? -1] ?? -1]
+        return row === undefined || one === undefined ? undefined : rowOf(row, one)
       },
     }
     const shown = {

@@ -44,7 +44,7 @@ function savedOf(body: Readonly<Record<string, unknown>>, logId: string) {
 }
 
 async function answerSave(datasets: Datasets, { deps, request }: Call<Record<string, never>>): Promise<Response> {
-  const body = await jsonBody(request, ['name', 'recipe', 'filter', 'description'], EXAMPLE)
+  const body = await jsonBody(request, { members: ['name', 'recipe', 'filter', 'description'], example: EXAMPLE })
   const { saved, created } = await datasets.recipes.save(savedOf(body, deps.log.id))
   return jsonAnswer(deps, shown(deps, saved), new Map(), created ? 201 : 200)
 }
@@ -82,7 +82,7 @@ export function recipeRoutes(datasets: Datasets): readonly Route[] {
         'Everything that a dataset takes but its snapshot and format. `/v1/datasets/@name.parquet` reads the newest version, `@name:3` its third. What the newest version says already makes no new one.',
       parameters: {},
       requestTypes: { 'application/json': RecipeBody },
-      problems: ['invalid', 'not_found', 'too_large'],
+      problems: ['invalid', 'not_found', 'too_large', 'unsupported_media_type'],
       answers: [
         { status: 201, description: 'The new version.', schema: RecipeRow },
         { status: 200, description: 'The newest version, which says the same.', schema: RecipeRow },

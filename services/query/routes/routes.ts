@@ -7,6 +7,7 @@ import { DIAGNOSTIC_ROUTES } from './diagnostic-routes.ts'
 import { EXPLAIN_ROUTES } from './explain-routes.ts'
 import { GAP_ROUTES } from './gap-routes.ts'
 import { GROUP_ROUTES } from './group-routes.ts'
+import { GYM_ROUTES } from './gym-routes.ts'
 import { IMAGE_ROUTES } from './image-routes.ts'
 import { INGEST_ROUTES } from './ingest-routes.ts'
 import { ITEM_ROUTES } from './item-routes.ts'
@@ -31,6 +32,7 @@ export function servedRoutes(): readonly Route[] {
     ...CONSUMER_ROUTES,
     ...ITEM_ROUTES,
     ...IMAGE_ROUTES,
+    ...GYM_ROUTES,
     ...ANALYTICS_ROUTES,
     ...DIAGNOSTIC_ROUTES,
     ...CURRICULUM_ROUTES,

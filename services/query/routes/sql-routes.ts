@@ -2,7 +2,7 @@
 import { SqlRequest, SqlResult } from '#schemas/http-sql.ts'
 import { formatPosition } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
-import { checkedBody } from '#services/query/checked-body.ts'
+import { checkedBody } from '#services/query/json-body.ts'
 import { lakeState } from '#services/query/lake-state.ts'
 import { READ_PARAMETERS, type Route, route } from '#services/query/route.ts'
 import type { SqlFormat, SqlParams } from '#services/sql/messages.ts'

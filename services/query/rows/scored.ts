@@ -4,7 +4,6 @@ import type { Database } from '#schemas/tables.ts'
 import { STATUSES } from '#schemas/events/trajectory.ts'
 import { CORRECT_THRESHOLD, CORRECT_TOLERANCE, DEFAULT_REWARD_VERSION } from '#services/core/correct.ts'
 import {
-  type Comparison,
   type ParameterSet,
   type Parsed,
   compared,
@@ -15,6 +14,7 @@ import {
   text,
   word,
 } from '#services/query/parameters.ts'
+import type { NumberCondition } from '#services/number-condition.ts'
 
 /** Filters on trajectories. */
 export const TRAJECTORY_FILTERS = {
@@ -110,7 +110,7 @@ const list = (values: readonly (string | number)[], type: 'text' | 'bigint' | 'd
 function compare(
   column: RawBuilder<unknown>,
   type: 'bigint' | 'double precision',
-  comparison: Comparison,
+  comparison: NumberCondition,
 ): RawBuilder<boolean>[] {
   const found: RawBuilder<boolean>[] = []
   const bound = (operator: string, value: number | undefined) => {

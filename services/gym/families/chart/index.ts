@@ -1,0 +1,2 @@
+export { expert } from './expert.ts'
+export { kinds } from './kinds.ts'

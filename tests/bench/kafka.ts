@@ -1,0 +1,308 @@
+/**
+ * The same on real Kafka, Postgres and S3, each program a process of its own: ingest beside bare producers, project beside
+ * bare upserts of the same rows, archive beside DuckDB alone, and how long an event takes to be in a list at half load.
+ */
+import { execFile, type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { bootstrap } from '#infra/local/kafka.ts'
+import { makeDatabase, postgresUrl } from '#infra/local/postgres.ts'
+import { layOut, PARTS, removeStack, settingsOf, type Stack, start } from '#infra/local/stack.ts'
+import { type KafkaTopics, kafkaTopics } from '#tests/support/kafka-topics.ts'
+import { bareUpsert } from './bare-upsert.ts'
+import { duckdbLake } from './duckdb-lake.ts'
+import { batches, type Scale } from './ingest.ts'
+import { cpuSeconds, send, withFolder } from './processes.ts'
+import { getOk } from './reads.ts'
+import { type Figure, median, quantile, say, short } from './report.ts'
+import { parts, type Workload, writeWorkload } from './workload.ts'
+
+/** Project goes ahead of archive by 64 MiB at most, and here it runs alone first. */
+const STEPS_MAX = 24_000
+const BATCH_EVENTS = 200
+const CONNECTIONS = 4
+/** How long half the load lasts. */
+const LOAD_MS = 20_000
+const POLL_MS = 20
+
+interface World {
+  readonly stack: Stack
+  readonly topics: KafkaTopics
+  readonly folder: string
+}
+
+interface Place {
+  readonly env: Readonly<Record<string, string>>
+  readonly topic: string
+  readonly database: string
+}
+
+interface Program {
+  readonly port: number
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+async function newDatabase({ stack }: World): Promise<string> {
+  const name = `bench_${randomUUID().replaceAll('-', '')}`
+  await makeDatabase(stack.postgres, name)
+  return postgresUrl(stack.postgres, 'stepstore_owner', name)
+}
+
+/** A topic, a database and a place in the bucket that are new. */
+async function place(world: World): Promise<Place> {
+  const { stack, topics } = world
+  const topic = await topics.make({ name: `bench-${randomUUID()}` })
+  const settings = settingsOf(stack)
+  const blobs = new URL(settings.BLOBS_URL)
+  blobs.pathname = `/${randomUUID()}`
+  const database = await newDatabase(world)
+  const env = {
+    ...settings,
+    LOG_URL: `kafka://${topics.brokers.join(',')}/${topic}`,
+    STORE_URL: database,
+    BLOBS_URL: blobs.href,
+  }
+  return { env, topic, database }
+}
+
+/** Starts a program and resolves when it listens. */
+async function program({ folder }: World, { env }: Place, programs: string): Promise<Program> {
+  const dataDir = join(folder, `${programs}-${randomUUID()}`)
+  mkdirSync(dataDir)
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [fileURLToPath(import.meta.resolve('#services/cli/main.ts')), 'serve', '--json'],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, ...env, PROGRAMS: programs, DATA_DIR: dataDir, PORT: '0' },
+    },
+  )
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  if (child.stdout === null) throw new Error('no output')
+  const failed = once(child, 'exit').then(([code]) =>
+    Promise.reject(new Error(`${programs} ended with ${String(code)}`)),
+  )
+  failed.catch(() => {})
+  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), failed])) as [string]
+  return {
+    port: (JSON.parse(line) as { port: number }).port,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      process.off('exit', kill)
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+async function bareKafka(world: World, client: string, file: string): Promise<number> {
+  const topic = await world.topics.make({ name: `bare-${randomUUID()}` })
+  const script = fileURLToPath(import.meta.resolve('./bare-kafka.ts'))
+  const args = [script, client, world.topics.brokers.join(','), topic, file, String(BATCH_EVENTS), String(CONNECTIONS)]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  return Number(stdout)
+}
+
+/** How many records are folded. */
+async function folded(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ n: string }>(
+    `select coalesce(sum(next_offset), 0) as n from cursors where projection = 'project'`,
+  )
+  return Number(rows[0]?.n ?? 0)
+}
+
+/** Folds a whole topic. Gives records a second from its first commit to its last, and µs of processor a record. */
+async function projectRate(world: World, at: Place, events: number): Promise<{ rate: number; cpu: number }> {
+  const client = new pg.Client({ connectionString: at.database })
+  await client.connect()
+  const project = await program(world, at, 'project')
+  try {
+    let [first, firstMs] = [0, 0]
+    const before = cpuSeconds(project.pid)
+    for (;;) {
+      const now = await folded(client)
+      if (first === 0 && now > 0) [first, firstMs] = [now, performance.now()]
+      if (now >= events) {
+        const rate = ((now - first) / (performance.now() - firstMs)) * 1000
+        return { rate, cpu: ((cpuSeconds(project.pid) - before) / events) * 1e6 }
+      }
+      await sleep(POLL_MS)
+    }
+  } finally {
+    await project.stop()
+    await client.end()
+  }
+}
+
+/** Seconds from the start of archive's work until a snapshot has everything. */
+async function archiveSeconds(world: World, at: Place, query: Program): Promise<number> {
+  const archive = await program(world, at, 'archive')
+  const startedMs = performance.now()
+  try {
+    await getOk(query.port, '/v1/snapshots?after=latest&wait=60')
+    return (performance.now() - startedMs) / 1000
+  } finally {
+    await archive.stop()
+  }
+}
+
+/** Everything at once: the rate at which events become visible in the store, then at half of it how long each batch takes. */
+async function visibility(world: World, work: Workload): Promise<{ rate: number; ms: number[] }> {
+  const at = await place(world)
+  const running = [
+    await program(world, at, 'ingest'),
+    await program(world, at, 'project'),
+    await program(world, at, 'archive'),
+    await program(world, at, 'query'),
+  ]
+  const [ingest, , , query] = running
+  if (ingest === undefined || query === undefined) throw new Error('a program is missing')
+  try {
+    const startedMs = performance.now()
+    await send(batches(ingest.port, work.path))
+    await getOk(query.port, '/v1/trajectories?run=bench&limit=1&after=latest&wait=60')
+    const rate = (work.events / (performance.now() - startedMs)) * 1000
+    await getOk(query.port, '/v1/snapshots?after=latest&wait=60')
+    const more = writeWorkload(join(world.folder, 'half.ndjson'), 'half', Math.ceil((rate / 2) * (LOAD_MS / 1000)))
+    const everyMs = (BATCH_EVENTS / (rate / 2)) * 1000
+    const ms: number[] = []
+    const seen: Promise<void>[] = []
+    const beganMs = performance.now()
+    let nth = 0
+    for (const { bytes } of parts(more.path, BATCH_EVENTS)) {
+      await sleep(Math.max(0, beganMs + nth++ * everyMs - performance.now()))
+      if (performance.now() - beganMs > LOAD_MS) break
+      seen.push(visible(ingest.port, query.port, bytes).then((took) => void ms.push(took)))
+    }
+    await Promise.all(seen)
+    return { rate, ms: ms.toSorted((left, right) => left - right) }
+  } finally {
+    for (const one of running) await one.stop()
+  }
+}
+
+/** From sending a batch until a list that includes it is answered, in ms. */
+async function visible(ingest: number, query: number, body: Buffer): Promise<number> {
+  const sentMs = performance.now()
+  const answer = await fetch(`http://127.0.0.1:${ingest}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: new Uint8Array(body),
+  })
+  if (answer.status !== 200) throw new Error(`ingest answered ${answer.status}`)
+  const { position } = (await answer.json()) as { position: string }
+  await getOk(query, `/v1/trajectories?run=half&limit=1&after=${position}&wait=60`)
+  return performance.now() - sentMs
+}
+
+interface Round {
+  readonly ingest: number
+  readonly bare: number
+  readonly other: number
+  readonly project: number
+  readonly upsert: number
+  readonly archive: number
+  readonly duckdb: number
+}
+
+/** Does work while a program runs, and ends that. */
+async function during<Result>(running: Program, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } finally {
+    await running.stop()
+  }
+}
+
+async function round(world: World, work: Workload): Promise<Round> {
+  const bare = await bareKafka(world, 'kafkajs', work.path)
+  const other = await bareKafka(world, 'platformatic', work.path)
+  say(`  bare kafkajs ${short(bare)}/s, @platformatic/kafka ${short(other)}/s`)
+  const at = await place(world)
+  const ingester = await program(world, at, 'ingest')
+  const sent = await during(ingester, () => send(batches(ingester.port, work.path)))
+  const ingest = (sent.events / sent.ms) * 1000
+  say(`  ingest ${short(ingest)}/s`)
+  const project = await projectRate(world, at, work.events)
+  const { seconds, rows } = await bareUpsert(at.database, await newDatabase(world))
+  const upsert = work.events / seconds
+  say(`  project ${short(project.rate)}/s at ${short(project.cpu)} µs, bare upsert ${short(upsert)}/s (${rows} rows)`)
+  // Whoever waits for a snapshot is told when nobody folds, so that goes on beside; it has nothing to do.
+  const reader = await program(world, at, 'project,query')
+  const archive = work.events / (await during(reader, () => archiveSeconds(world, at, reader)))
+  const duckdb = work.events / (await duckdbLake(work.path, world.folder))
+  say(`  archive ${short(archive)}/s, DuckDB alone ${short(duckdb)}/s`)
+  return { ingest, bare, other, project: project.rate, upsert, archive, duckdb }
+}
+
+function figuresOf(rounds: readonly Round[], shown: { rate: number; ms: readonly number[] }): Figure[] {
+  const of = (name: keyof Round): number => median(rounds.map((one) => one[name]))
+  const ratio = (ours: keyof Round, theirs: keyof Round): number => median(rounds.map((one) => one[ours] / one[theirs]))
+  const events = (name: keyof Round): string => `${short(of(name))} events/s`
+  return [
+    {
+      name: 'through Kafka: ingest / bare kafkajs',
+      value: ratio('ingest', 'bare'),
+      target: 0.5,
+      detail: `${events('ingest')} acknowledged at acks=all, of ${short(of('bare'))}`,
+    },
+    {
+      name: 'bare @platformatic/kafka / bare kafkajs',
+      value: ratio('other', 'bare'),
+      detail: `${events('other')} with the same batches`,
+    },
+    {
+      name: 'project / bare upsert of the same rows',
+      value: ratio('project', 'upsert'),
+      target: 0.5,
+      detail: `${events('project')}, of ${short(of('upsert'))}`,
+    },
+    {
+      name: 'archive / DuckDB alone',
+      value: ratio('archive', 'duckdb'),
+      target: 0.5,
+      detail: `${events('archive')} from log to snapshot, of ${short(of('duckdb'))}`,
+    },
+    {
+      name: 'sent to readable in a list at half load, p99',
+      value: quantile(shown.ms, 0.99) / 1000,
+      target: 1,
+      better: 'less',
+      unit: ' s',
+      detail: `median ${short(quantile(shown.ms, 0.5))} ms over ${shown.ms.length} batches at ${short(shown.rate / 2)} events/s`,
+    },
+  ]
+}
+
+/** Everything through Kafka, on a stack of its own with one broker. */
+export async function kafkaFigures({ rounds, steps }: Scale): Promise<Figure[]> {
+  return withFolder(async (folder) => {
+    const stack = await layOut({ name: `bench-${process.pid}`, brokers: 1 })
+    try {
+      await Promise.all(PARTS.map((part) => start(stack, part)))
+      const topics = await kafkaTopics(bootstrap(stack.kafka).split(','))
+      try {
+        const world: World = { stack, topics, folder }
+        const work = writeWorkload(join(folder, 'events.ndjson'), 'bench', Math.min(steps, STEPS_MAX))
+        say(`kafka: ${work.events} events of ${Math.round(work.bytes / work.events)} bytes`)
+        const all: Round[] = []
+        for (let nth = 0; nth < rounds; nth++) all.push(await round(world, work))
+        return figuresOf(all, await visibility(world, work))
+      } finally {
+        await topics.close()
+      }
+    } finally {
+      await removeStack(stack)
+    }
+  })
+}
