@@ -13,8 +13,6 @@ export default defineConfig({
     // One to a core: what tests wait for are processes of their own. By itself vitest leaves a core free.
     maxWorkers: '100%',
     allowOnly: false,
-    // Machines of CI are noisy. What passes only when tried again is named at the end, to be mended.
-    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

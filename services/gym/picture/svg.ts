@@ -61,7 +61,13 @@ export function text(words: string, look: TextLook): string {
   const written = element('text', attributes, escaped(words))
   if (look.halo === undefined) return written
   // Drawn twice instead of with paint-order, which not every renderer knows.
-  const rim: Attributes = { ...attributes, fill: 'none', stroke: look.halo, 'stroke-width': 3.5, 'stroke-linejoin': 'round' }
+  const rim: Attributes = {
+    ...attributes,
+    fill: 'none',
+    stroke: look.halo,
+    'stroke-width': 3.5,
+    'stroke-linejoin': 'round',
+  }
   return element('text', rim, escaped(words)) + written
 }
 

@@ -21,7 +21,7 @@ export const yesNo: Asking = (chart, chance, wanted) => {
   const asks = ['is_extreme', 'is_more', 'is_less', ...(odd ? ['is_median'] : [])] as const
   const ask = chance.pick(asks)
   if (ask === 'is_more' || ask === 'is_less') {
-    const query = { ask, a, b }
+    const query: Query = { ask, a, b }
     return solved(query, chart) === wanted ? query : { ask, a: b, b: a }
   }
   const of = (name: string): Query => (ask === 'is_extreme' ? { ask, which, a: name } : { ask: 'is_median', a: name })
