@@ -50,6 +50,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'pays the trajectories of a run by another reward version; nothing is changed',
     load: async () => (await import('./gym-rescore.ts')).gymRescore,
   },
+  'gym contact-sheet': {
+    summary: 'draws items of a family into one picture, to look through',
+    load: async () => (await import('./gym-contact-sheet.ts')).gymContactSheet,
+  },
   quarantine: {
     summary: 'lists, shows, retries and drops what could not be read',
     load: async () => (await import('./quarantine.ts')).quarantine,

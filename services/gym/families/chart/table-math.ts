@@ -7,10 +7,10 @@ export function bestSpan(words: readonly string[], wanted: string): readonly [pl
 
 function lettersChanged(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, place) => place)
-  for (const [line, letter] of [...from].entries()) {
+  for (let line = 0; line < from.length; line++) {
     const next = [line + 1]
     for (let place = 1; place <= to.length; place++) {
-      const swap = (row[place - 1] ?? 0) + (to[place - 1] === letter ? 0 : 1)
+      const swap = (row[place - 1] ?? 0) + (to[place - 1] === from[line] ? 0 : 1)
       next.push(Math.min(swap, (row[place] ?? 0) + 1, (next[place - 1] ?? 0) + 1))
     }
     row = next

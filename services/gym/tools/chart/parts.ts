@@ -59,5 +59,8 @@ function legendOf(pieces: readonly Piece[], words: readonly Word[]): LegendEntry
   const usual = sizes[Math.floor(sizes.length / 2)] ?? 0
   const alike = entries.filter(({ swatch }) => Math.abs(swatch.bottom - swatch.top - usual) <= 2)
   const first = alike.filter((entry, place) => alike.findIndex(({ colour }) => colour === entry.colour) === place)
-  return first.length >= 2 || usual <= 7 ? first : []
+  if (first.length < 2 && usual > 7) return []
+  // In reading order: a legend above or below has rows.
+  const row = ({ swatch }: LegendEntry): number => Math.round(swatch.top / 10)
+  return first.toSorted((a, b) => row(a) - row(b) || a.swatch.left - b.swatch.left)
 }
