@@ -1,6 +1,6 @@
 /** The store of one machine: Postgres in this process (PGlite). A read model that can be folded again, never the log. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite, type Transaction as PgliteTransaction } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect, type Transaction as KyselyTransaction } from 'kysely'
@@ -9,6 +9,7 @@ import { lockFolder } from '#services/folder-lock.ts'
 import { type Logger, errorText } from '#services/logger.ts'
 import { openUnsynced } from './boot.ts'
 import { csvLines } from './csv.ts'
+import { freshPglite } from './pglite-fresh.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import type { Store } from './store.ts'
 
@@ -27,7 +28,7 @@ export interface PgliteOptions {
  */
 export async function pgliteStore(options: PgliteOptions): Promise<Store> {
   const { folder } = options
-  if (folder === undefined) return fromPglite(await PGlite.create('memory://'), () => {})
+  if (folder === undefined) return fromPglite(await freshPglite('memory://'), () => {})
   const unlock = lockFolder(folder, options.clock())
   try {
     const { doubt, closeWell } = openUnsynced(folder, 'pg')
@@ -44,6 +45,7 @@ export async function pgliteStore(options: PgliteOptions): Promise<Store> {
 }
 
 async function openOrStartAgain(files: string, options: PgliteOptions): Promise<PGlite> {
+  if (!existsSync(files)) return freshPglite(files)
   try {
     return await PGlite.create(files)
   } catch (error) {
@@ -51,7 +53,7 @@ async function openOrStartAgain(files: string, options: PgliteOptions): Promise<
     options.logger('warn', 'store could not be opened', { error: errorText(error) })
     options.onDoubt?.('its files could not be opened')
     rmSync(files, { recursive: true, force: true })
-    return PGlite.create(files)
+    return freshPglite(files)
   }
 }
 
