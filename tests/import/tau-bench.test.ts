@@ -1,22 +1,6 @@
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readEvent, type ReadEvent } from '#services/core/event-reader.ts'
-import { addTally, noTally, type Fault, type Input, type Unit } from '#services/import/unit.ts'
-import { runFromFile, tauBenchUnits } from '#services/import/tau-bench.ts'
-
-const root = dirname(dirname(import.meta.dirname))
-const real = join(dirname(root), 'shared/data/tau-bench/gpt-4o-airline-15-tasks.json')
-
-type Sent = {
-  role: string
-  content?: unknown
-  tool_calls?: { id: string; function: { name: string; arguments: string } }[]
-  tool_call_id?: string
-  name?: string
-}
-
-const call = (id: string, name: string, text: string) => ({ id, type: 'function', function: { name, arguments: text } })
+import type { Input } from '#services/import/unit.ts'
+import { call, imported, messagesOf, ofType, type Sent } from './tau-bench-world.ts'
 
 /** A rollout in the layout of tau-bench, made by hand. */
 function rollout(task: number, trial: number, reward: number, traj: readonly Sent[]): Record<string, unknown> {
@@ -53,58 +37,6 @@ const input = (text: string | Uint8Array, name = 'model-retail.json'): Input => 
     yield Buffer.from(text as string)
   },
 })
-
-async function imported(
-  inputs: readonly Input[],
-  domain?: string,
-): Promise<{ units: Unit[]; events: ReadEvent[]; faults: Fault[] }> {
-  const faults: Fault[] = []
-  const options = {
-    inputs,
-    domain,
-    runOf: (one: Input) => runFromFile(one.name),
-    policyVersion: 0,
-    source: 'test',
-    onFault: (fault: Fault) => void faults.push(fault),
-  }
-  const units: Unit[] = []
-  for await (const unit of tauBenchUnits(options)) units.push(unit)
-  const events = units.flatMap((unit) => unit.events.map((bytes) => readEvent(bytes)))
-  return { units, faults, events: events.filter((event) => event.readable) }
-}
-
-const ofType = (events: readonly ReadEvent[], type: string) =>
-  events.filter((event) => event.type === type).map((event) => event.data)
-
-/** The conversation as the events tell it. */
-function messagesOf(events: readonly ReadEvent[], trajectoryId: string): Sent[] {
-  const started = ofType(events, 'trajectory.started').find((data) => data['trajectory_id'] === trajectoryId)
-  const messages = [...((started?.['prompt'] ?? []) as Sent[])]
-  const steps = ofType(events, 'step.recorded').filter((data) => data['trajectory_id'] === trajectoryId)
-  for (const step of steps.toSorted((left, right) => Number(left['step_index']) - Number(right['step_index']))) {
-    const calls = step['tool_calls'] as
-      | { id: string; name: string; arguments: unknown; arguments_text?: string }[]
-      | undefined
-    messages.push({
-      role: 'assistant',
-      content: step['raw_output'] ?? null,
-      ...(calls === undefined
-        ? {}
-        : {
-            tool_calls: calls.map((sent) =>
-              call(
-                sent.id,
-                sent.name,
-                sent.arguments_text ??
-                  (typeof sent.arguments === 'string' ? sent.arguments : JSON.stringify(sent.arguments)),
-              ),
-            ),
-          }),
-    })
-    messages.push(...((step['observation'] as Sent[] | undefined) ?? []))
-  }
-  return messages
-}
 
 describe('a tau-bench record', () => {
   test('becomes a run, an item, a rollout and its steps', async () => {
@@ -229,52 +161,5 @@ describe('unreadable records', () => {
     expect(ofType(events, 'trajectory.finished').map((data) => data['trajectory_id'])).toEqual(
       [1, 2, 3].map((task) => `model-retail/retail/${task}/0`),
     )
-  })
-})
-
-describe.skipIf(!existsSync(real))('60 real rollouts (skipped where ../shared/data/tau-bench is not there)', () => {
-  const file: Input = {
-    name: real,
-    bytes: existsSync(real) ? statSync(real).size : 0,
-    open: () => createReadStream(real),
-  }
-
-  test('give the figures that the file is known to have', async () => {
-    const { units, events, faults } = await imported([file])
-    expect(faults).toEqual([])
-    const tally = noTally()
-    for (const unit of units) addTally(tally, unit.tally)
-    expect(tally).toEqual({
-      trajectories: 60,
-      steps: 789,
-      tool_calls: 390,
-      items: 15,
-      groups: 15,
-      events: 60 * 2 + 789 + 15 + 2,
-    })
-    const finished = ofType(events, 'trajectory.finished')
-    expect(finished.reduce((sum, data) => sum + Number(data['reward']), 0) / 60).toBe(0.5)
-    const withText = ofType(events, 'step.recorded').filter(
-      (data) => data['tool_calls'] !== undefined && typeof data['raw_output'] === 'string',
-    )
-    expect(withText).toHaveLength(22)
-    const calls = ofType(events, 'step.recorded').flatMap(
-      (data) => (data['tool_calls'] as { name: string; status?: string }[] | undefined) ?? [],
-    )
-    expect(calls.every(({ status }) => status !== undefined)).toBe(true)
-    expect(calls.filter(({ name }) => name === 'get_reservation_details')).toHaveLength(125)
-    expect(new Set(ofType(events, 'trajectory.started').map((data) => data['group_size']))).toEqual(new Set([4]))
-  })
-
-  test('come back message by message', async () => {
-    const records = JSON.parse(readFileSync(real, 'utf8')) as { task_id: number; trial: number; traj: Sent[] }[]
-    const { events } = await imported([file])
-    let messages = 0
-    for (const { task_id, trial, traj } of records) {
-      const found = messagesOf(events, `gpt-4o-airline-15-tasks/airline/${task_id}/${trial}`)
-      expect(found).toEqual(traj)
-      messages += found.length
-    }
-    expect(messages).toBe(1698)
   })
 })

@@ -7,6 +7,8 @@ import { layOut, PARTS, removeStack, start } from '#infra/local/stack.ts'
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs')
 const name = `test-${process.pid}`
+/** Needs no stack, and reads a file that no registry brings: `npm test` runs it where the file is. */
+const apart = ['--exclude', 'tests/import/real-rollouts.test.ts']
 
 // A Ctrl-C reaches the tests too; the stack is removed once they have ended.
 let isStopping = false
@@ -21,7 +23,7 @@ try {
   await Promise.all(PARTS.map((part) => start(stack, part)))
   if (isStopping) process.exitCode = 1
   else {
-    const child = spawn(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
+    const child = spawn(process.execPath, [vitest, 'run', ...apart, ...process.argv.slice(2)], {
       stdio: 'inherit',
       env: { ...process.env, TEST_STACK: name, TEST_NOTHING_SKIPPED: '1' },
     })
