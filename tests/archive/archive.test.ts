@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { LakeTableName } from '#schemas/lake.ts'
 import { startArchive } from '#services/archive/archive.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { filesAt, newestRecord, newestSnapshot, snapshotById } from '#services/lake/catalog.ts'
 import { sqlText } from '#services/lake/engine.ts'
 import { lakeRecords, lakeRecordsFrom } from '#services/lake/history.ts'
 import { silent } from '#services/logger.ts'
-import { ArchiveWorld, type Held, type Running } from '#tests/support/archive-world.ts'
+import { ArchiveWorld, type Running } from '#tests/support/archive-world.ts'
 import { recordOf, type SentEvent } from '#tests/support/histories.ts'
+import { expectWhole } from './whole.ts'
 import { Crashing } from '#tests/support/crashes.ts'
 
 let world: ArchiveWorld
@@ -18,13 +18,6 @@ afterAll(async () => {
   await world.close()
 })
 
-/** That a snapshot has one row a key in every table. */
-async function expectWhole(snapshotId: number): Promise<Record<LakeTableName, Held>> {
-  const tables = await world.lakeAt(snapshotId)
-  for (const [table, { n, distinctKeys }] of Object.entries(tables))
-    expect({ table, distinctKeys }).toEqual({ table, distinctKeys: n })
-  return tables
-}
 const finish = (id: string): SentEvent => ({
   type: 'trajectory.finished',
   data: {
@@ -93,7 +86,7 @@ describe('archive', () => {
       published: true,
       log_id: 'memory-log',
     })
-    const tables = await expectWhole(1)
+    const tables = await expectWhole(world, 1)
     expect(Object.fromEntries(Object.entries(tables).map(([table, { n }]) => [table, n]))).toMatchObject({
       events: 3,
       steps: 1,
@@ -171,7 +164,7 @@ describe('archive', () => {
     const want = await world.ends()
     expect(await running.project.waitFor(want, 20_000)).toBe(true)
     await running.archive.reach(want, 20_000)
-    expect((await expectWhole(running.archive.newest?.snapshot_id ?? 0))['steps']?.n).toBe(40)
+    expect((await expectWhole(world, running.archive.newest?.snapshot_id ?? 0))['steps']?.n).toBe(40)
     let open = false
     let gate: (() => Promise<void>) | undefined
     const stuck = await startArchive({

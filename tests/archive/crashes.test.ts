@@ -4,7 +4,8 @@ import type { LakeTableName } from '#schemas/lake.ts'
 import { newestSnapshot } from '#services/lake/catalog.ts'
 import type { NewRecord } from '#services/log/log.ts'
 import { emptyStore } from '#services/project/doubt.ts'
-import { ArchiveWorld, type Held } from '#tests/support/archive-world.ts'
+import { ArchiveWorld } from '#tests/support/archive-world.ts'
+import { expectWhole } from './whole.ts'
 import { Crashing, type Crash } from '#tests/support/crashes.ts'
 import { garbage, history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 
@@ -15,14 +16,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world.close()
 })
-
-/** That a snapshot has one row a key in every table. */
-async function expectWhole(snapshotId: number): Promise<Record<LakeTableName, Held>> {
-  const tables = await world.lakeAt(snapshotId)
-  for (const [table, { n, distinctKeys }] of Object.entries(tables))
-    expect({ table, distinctKeys }).toEqual({ table, distinctKeys: n })
-  return tables
-}
 
 const AFTERWARDS: SentEvent = {
   type: 'step.recorded',
@@ -99,7 +92,7 @@ async function liveThrough({ batches, crashes }: Scenario): Promise<Map<number, 
       await life.project.waitFor(want, 20_000)
       const reached = await Promise.race([life.archive.reach(want, 20_000), untilDead(crashing)])
       if (reached !== undefined && reached !== 'dead') {
-        const tables = await expectWhole(reached.snapshot_id)
+        const tables = await expectWhole(world, reached.snapshot_id)
         if (seen.has(reached.snapshot_id)) expect(tables).toEqual(seen.get(reached.snapshot_id))
         seen.set(reached.snapshot_id, tables)
       }
@@ -121,7 +114,7 @@ test('dying before or after any call, and losing the store, leaves every record 
       await world.clear()
       const seen = await liveThrough(given)
       const newest = await newestSnapshot(world.store.db)
-      const tables = await expectWhole(newest?.snapshot_id ?? 0)
+      const tables = await expectWhole(world, newest?.snapshot_id ?? 0)
       const total = [...(await world.ends()).values()].reduce((sum, end) => sum + end, 0)
       expect(tables['events']?.n).toBe(total)
       for (const [table, count] of Object.entries(await world.storeCounts()))
@@ -139,7 +132,7 @@ test('dying before or after any call, and losing the store, leaves every record 
         await world.log.append([recordOf(AFTERWARDS)])
         const next = await life.archive.reach(await world.ends(), 20_000)
         expect(next?.snapshot_id).toBe((newest?.snapshot_id ?? 0) + 1)
-        expect((await expectWhole(next?.snapshot_id ?? 0))['events']?.n).toBe(total + 1)
+        expect((await expectWhole(world, next?.snapshot_id ?? 0))['events']?.n).toBe(total + 1)
       } finally {
         await life.stop()
       }

@@ -1,6 +1,7 @@
 /** Frames of few words: a rollout for each line of (item, policy version, reward). */
 import { type Frame, frameOf } from '#services/analytics/frame.ts'
 import type { FrameRun, TrajectoryRow } from '#services/analytics/frame-rows.ts'
+import { scoreOf, trajectory } from '#tests/analytics/rows.ts'
 
 export interface Played {
   readonly item: string | null
@@ -24,52 +25,25 @@ const RUN: FrameRun = {
 
 function row(played: Played, index: number): TrajectoryRow {
   const { item, version, reward, step = 0, conflicts = 0, finished = true, run = 'r' } = played
-  return {
-    trajectory_id: `t${String(index).padStart(6, '0')}`,
+  return trajectory(`t${String(index).padStart(6, '0')}`, {
     run_id: run,
-    partition: 0,
     first_offset: index,
     last_offset: index,
     finished,
     item_id: item,
-    group_id: null,
-    group_size: null,
-    rollout_index: null,
     policy_version: version,
     train_step: step,
-    substep: 0,
-    actor_model: null,
     status: finished ? 'completed' : null,
     end_reason: null,
     n_steps: 1,
     n_steps_seen: 1,
     n_tool_calls: 0,
-    n_invalid_tool_calls: 0,
-    tools: {},
-    error_codes: {},
-    prompt_tokens: null,
-    response_tokens: null,
-    obs_tokens: null,
-    step_prompt_tokens_max: null,
-    step_completion_tokens: 0,
-    step_obs_tokens: 0,
-    prediction: null,
     n_conflicts: conflicts,
     scores:
       reward === null
         ? []
-        : [
-            {
-              reward_version: '',
-              offset: index,
-              reward,
-              parts: null,
-              answer_match: played.correct ?? null,
-              format_ok: reward > 0,
-            },
-          ],
-    trainings: [],
-  }
+        : [scoreOf(reward, { offset: index, answer_match: played.correct ?? null, format_ok: reward > 0 })],
+  })
 }
 
 export function playedFrame(played: readonly Played[], runs: readonly FrameRun[] = [RUN]): Frame {

@@ -4,7 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readEvent } from '#services/core/event-reader.ts'
 import { parsePosition } from '#services/position.ts'
-import { ingestWorld, type IngestWorld } from '#tests/support/ingest-world.ts'
+import { ingestWorld, type IngestWorld, postEvents, runStarted } from '#tests/support/ingest-world.ts'
 
 const STRUCTURED = 'application/cloudevents+json'
 const BATCH = 'application/cloudevents-batch+json'
@@ -18,38 +18,13 @@ afterEach(async () => {
   await world.close()
 })
 
-interface Reply {
-  readonly status: number
-  readonly headers: Headers
-  readonly body: Record<string, unknown> & {
-    quarantined?: { index: number; code: string; message: string; pointer: string }[]
-  }
-}
-
-async function post(
-  body: string | Uint8Array,
-  headers: Record<string, string> = { 'content-type': LINES },
-  query = '',
-): Promise<Reply> {
-  const reply = await fetch(`${world.url}/v1/events${query}`, { method: 'POST', headers, body: body })
-  return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Reply['body'] }
-}
-
-const run = (id: string, extra: Record<string, unknown> = {}): string =>
-  JSON.stringify({
-    specversion: '1.0',
-    id,
-    source: '/test',
-    type: 'run.started',
-    data: { run_id: id, kind: 'rl', ...extra },
-  })
 const kept = async (): Promise<string[]> =>
   (await world.records()).map(({ value }) => Buffer.from(value ?? []).toString()).toSorted()
 
 describe('modes', () => {
   test('one structured event: 200, its bytes in the log as they were sent, the position in body and header', async () => {
     const odd = ` { "specversion":"1.0" ,"id":"a","source":"s","type":"run.started","data":{"run_id":"r\\u0041","kind":"rl","new_field":1.50} } `
-    const { status, headers, body } = await post(odd, { 'content-type': STRUCTURED })
+    const { status, headers, body } = await postEvents(world, odd, { 'content-type': STRUCTURED })
     expect(status).toBe(200)
     expect(body).toEqual({ accepted: 1, position: headers.get('stepstore-position') })
     const partition = world.log.partitionOf('rA')
@@ -60,21 +35,23 @@ describe('modes', () => {
   })
 
   test('newline-delimited: empty lines and CRLF do not count, the last line may lack its newline', async () => {
-    const { status, body } = await post(`${run('a')}\r\n\n  \n${run('b')}`)
+    const { status, body } = await postEvents(world, `${runStarted('a')}\r\n\n  \n${runStarted('b')}`)
     expect([status, body['accepted']]).toEqual([200, 2])
-    expect(await kept()).toEqual([run('a'), run('b')])
+    expect(await kept()).toEqual([runStarted('a'), runStarted('b')])
   })
 
   test('a batch is cut into the bytes of its elements', async () => {
-    const tricky = run('a', { config: { text: 'brackets ]}[{ "quoted\\" , and \\\\' } })
-    const { status, body } = await post(`[ ${tricky} ,\n${run('b')}]`, { 'content-type': `${BATCH}; charset=utf-8` })
+    const tricky = runStarted('a', { config: { text: 'brackets ]}[{ "quoted\\" , and \\\\' } })
+    const { status, body } = await postEvents(world, `[ ${tricky} ,\n${runStarted('b')}]`, {
+      'content-type': `${BATCH}; charset=utf-8`,
+    })
     expect([status, body['accepted']]).toEqual([200, 2])
-    expect(await kept()).toEqual([tricky, run('b')].toSorted())
+    expect(await kept()).toEqual([tricky, runStarted('b')].toSorted())
   })
 
   test('a binary event as the CloudEvents SDKs send it', async () => {
     const data = '{"run_id":"r-ü","kind":"rl"}'
-    const { status } = await post(data, {
+    const { status } = await postEvents(world, data, {
       'content-type': 'application/json; charset=utf-8',
       'ce-specversion': '1.0',
       'ce-id': 'e%201',
@@ -103,14 +80,17 @@ describe('modes', () => {
     ['empty lines', '\n\n', LINES],
     ['an empty list', ' [ ] ', BATCH],
   ])('%s holds no events: 200, none accepted', async (_, body, type) => {
-    expect(await post(body, { 'content-type': type })).toMatchObject({ status: 200, body: { accepted: 0 } })
+    expect(await postEvents(world, body, { 'content-type': type })).toMatchObject({
+      status: 200,
+      body: { accepted: 0 },
+    })
   })
 
   test.each([
     ['gzip', gzipSync],
     ['zstd', zstdCompressSync],
   ] as const)('%s is decoded', async (coding, compress) => {
-    const { status, body } = await post(compress(`${run('a')}\n${run('b')}\n`), {
+    const { status, body } = await postEvents(world, compress(`${runStarted('a')}\n${runStarted('b')}\n`), {
       'content-type': LINES,
       'content-encoding': coding,
     })
@@ -131,7 +111,7 @@ describe('modes', () => {
     }
     expect(
       (
-        await post(JSON.stringify(event), {
+        await postEvents(world, JSON.stringify(event), {
           'content-type': `${STRUCTURED}; charset=utf-8`,
           accept: 'application/json, text/plain, */*',
         })
@@ -146,7 +126,7 @@ describe('what cannot be read', () => {
   const deep = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
   const cases: readonly (readonly [string, string | Buffer, string])[] = [
     ['malformed JSON', '{"a":}', 'malformed_json'],
-    ['half a line', run('half').slice(0, 40), 'malformed_json'],
+    ['half a line', runStarted('half').slice(0, 40), 'malformed_json'],
     ['a wrong type', event('{"run_id":7,"kind":"rl"}'), 'invalid'],
     ['a missing field', event('{"kind":"rl"}'), 'missing_field'],
     ['an unknown event type', event('{"run_id":"r"}', 'run.startd'), 'unknown_type'],
@@ -174,8 +154,12 @@ describe('what cannot be read', () => {
     '%s: 207, said where it is, kept raw under the hash of its bytes, and the others count',
     async (_, bad, code) => {
       const raw = Buffer.from(bad)
-      const body = Buffer.concat([Buffer.from(`${run('before')}\n`), raw, Buffer.from(`\n${run('after')}\n`)])
-      const reply = await post(body)
+      const body = Buffer.concat([
+        Buffer.from(`${runStarted('before')}\n`),
+        raw,
+        Buffer.from(`\n${runStarted('after')}\n`),
+      ])
+      const reply = await postEvents(world, body)
       expect(reply.status).toBe(207)
       expect(reply.body['accepted']).toBe(2)
       expect(reply.body.quarantined).toHaveLength(1)
@@ -192,7 +176,7 @@ describe('what cannot be read', () => {
   )
 
   test('a bad line is named by its line in the body, empty ones counted', async () => {
-    const reply = await post(`${run('a')}\n\n{"half\n${run('b')}\n\n\n{"specversion": 7}\n`)
+    const reply = await postEvents(world, `${runStarted('a')}\n\n{"half\n${runStarted('b')}\n\n\n{"specversion": 7}\n`)
     const messages = reply.body.quarantined?.map(({ message }) => message)
     expect(messages).toEqual([expect.stringMatching(/^line 3: /), expect.stringMatching(/^line 7: /)])
     expect(messages?.join('')).not.toContain('line 1')
@@ -200,46 +184,49 @@ describe('what cannot be read', () => {
 
   test('dates of the year 9999 and ids with slashes and quotes are fine', async () => {
     const good = `{"specversion":"1.0","id":"a/\\"b\\"/../c","source":"s","type":"run.started","time":"9999-12-31T23:59:59.999Z","data":{"run_id":"r/\\"q\\"'; drop","kind":"rl"}}`
-    expect((await post(good)).status).toBe(200)
+    expect((await postEvents(world, good)).status).toBe(200)
   })
 
   test('a structured body that is no JSON is one unreadable event', async () => {
-    expect(await post('{', { 'content-type': STRUCTURED })).toMatchObject({
+    expect(await postEvents(world, '{', { 'content-type': STRUCTURED })).toMatchObject({
       status: 207,
       body: { accepted: 0, quarantined: [{ index: 0, code: 'malformed_json' }] },
     })
   })
 
   test('NaN comes with the hint to send the string', async () => {
-    const reply = await post(
+    const reply = await postEvents(
+      world,
       '{"specversion":"1.0","id":"a","source":"s","type":"trajectory.scored","data":{"trajectory_id":"t","reward": NaN}}',
     )
     expect(reply.body.quarantined?.[0]?.message).toContain('"NaN"')
   })
 
   test('strict: one bad event and nothing is stored', async () => {
-    const reply = await post(`${run('a')}\n{"bad\n${run('b')}`, undefined, '?strict=true')
+    const reply = await postEvents(world, `${runStarted('a')}\n{"bad\n${runStarted('b')}`, undefined, '?strict=true')
     expect(reply).toMatchObject({
       status: 422,
       body: { code: 'unreadable', unreadable: [{ index: 1, code: 'malformed_json' }] },
     })
     expect(await kept()).toEqual([])
-    expect((await post(`${run('a')}\n${run('b')}`, undefined, '?strict=true')).status).toBe(200)
+    expect((await postEvents(world, `${runStarted('a')}\n${runStarted('b')}`, undefined, '?strict=true')).status).toBe(
+      200,
+    )
   })
 })
 
 describe('refused as a whole', () => {
   test.each([
     ['no list', '{"a":1}'],
-    ['a list without an end', `[${run('a')}`],
+    ['a list without an end', `[${runStarted('a')}`],
     ['a string without an end', `[{"a":"b]`],
-    ['two commas', `[${run('a')},,${run('b')}]`],
-    ['a comma at the end', `[${run('a')},]`],
-    ['something after the list', `[${run('a')}] x`],
-    ['a brace too many', `[${run('a')}}]`],
+    ['two commas', `[${runStarted('a')},,${runStarted('b')}]`],
+    ['a comma at the end', `[${runStarted('a')},]`],
+    ['something after the list', `[${runStarted('a')}] x`],
+    ['a brace too many', `[${runStarted('a')}}]`],
     ['nothing', ''],
   ])('a batch that is %s: 400 and nothing stored', async (_, body) => {
-    expect(await post(body, { 'content-type': BATCH })).toMatchObject({
+    expect(await postEvents(world, body, { 'content-type': BATCH })).toMatchObject({
       status: 400,
       body: { code: 'bad_body', hint: expect.any(String) },
     })
@@ -247,7 +234,10 @@ describe('refused as a whole', () => {
   })
 
   test('an empty structured body: 400', async () => {
-    expect(await post('', { 'content-type': STRUCTURED })).toMatchObject({ status: 400, body: { code: 'bad_body' } })
+    expect(await postEvents(world, '', { 'content-type': STRUCTURED })).toMatchObject({
+      status: 400,
+      body: { code: 'bad_body' },
+    })
   })
 
   test.each([
@@ -265,22 +255,22 @@ describe('refused as a whole', () => {
       },
     ],
   ])('%o: 415 and what is accepted', async (headers: Record<string, string>) => {
-    const reply = await post(run('a'), headers)
+    const reply = await postEvents(world, runStarted('a'), headers)
     expect(reply.status).toBe(415)
     expect(reply.headers.get('content-type')).toBe('application/problem+json')
     expect(reply.body['hint']).toMatch(/application\/x-ndjson|gzip/)
   })
 
   test('an unknown parameter names the nearest one, a bad value what is taken', async () => {
-    expect(await post(run('a'), undefined, '?stric=true')).toMatchObject({
+    expect(await postEvents(world, runStarted('a'), undefined, '?stric=true')).toMatchObject({
       status: 400,
       body: { code: 'unknown_parameter', hint: 'did you mean strict?' },
     })
-    expect(await post(run('a'), undefined, '?strict=yes')).toMatchObject({
+    expect(await postEvents(world, runStarted('a'), undefined, '?strict=yes')).toMatchObject({
       status: 400,
       body: { code: 'invalid_parameter' },
     })
-    expect(await post(run('a'), undefined, '?strict=true&strict=true')).toMatchObject({
+    expect(await postEvents(world, runStarted('a'), undefined, '?strict=true&strict=true')).toMatchObject({
       status: 400,
       body: { code: 'invalid_parameter' },
     })
@@ -293,8 +283,8 @@ describe('refused as a whole', () => {
   })
 
   test('more than 10,000 events: 413 and nothing stored', async () => {
-    const lines = `${run('a')}\n`.repeat(10_001)
-    expect(await post(lines)).toMatchObject({
+    const lines = `${runStarted('a')}\n`.repeat(10_001)
+    expect(await postEvents(world, lines)).toMatchObject({
       status: 413,
       body: { code: 'too_large', detail: expect.stringContaining('10001 events') },
     })
@@ -302,7 +292,10 @@ describe('refused as a whole', () => {
   })
 
   test('an event over 4 MiB: 413 saying which, and nothing stored', async () => {
-    const reply = await post(`${run('a')}\n${run('big', { config: { text: 'x'.repeat(4 * 1024 * 1024) } })}`)
+    const reply = await postEvents(
+      world,
+      `${runStarted('a')}\n${runStarted('big', { config: { text: 'x'.repeat(4 * 1024 * 1024) } })}`,
+    )
     expect(reply).toMatchObject({
       status: 413,
       body: { code: 'too_large', index: 1, detail: expect.stringContaining('event 1') },
@@ -312,7 +305,7 @@ describe('refused as a whole', () => {
 
   test('a body over 64 MiB, with and without its length said: 413, and the connection goes on', async () => {
     const body = Buffer.alloc(65 * 1024 * 1024, '\n')
-    expect((await post(body)).status).toBe(413)
+    expect((await postEvents(world, body)).status).toBe(413)
     const chunked = await fetch(`${world.url}/v1/events`, {
       method: 'POST',
       headers: { 'content-type': LINES },
@@ -320,7 +313,7 @@ describe('refused as a whole', () => {
       duplex: 'half',
     })
     expect(chunked.status).toBe(413)
-    expect((await post(run('a'))).status).toBe(200)
+    expect((await postEvents(world, runStarted('a'))).status).toBe(200)
   })
 
   test.each([
@@ -329,7 +322,7 @@ describe('refused as a whole', () => {
   ] as const)('a %s bomb: 413, and no more memory than the limit', async (coding, compress) => {
     const bomb = compress(Buffer.alloc(256 * 1024 * 1024))
     const before = process.memoryUsage().rss
-    expect(await post(bomb, { 'content-type': LINES, 'content-encoding': coding })).toMatchObject({
+    expect(await postEvents(world, bomb, { 'content-type': LINES, 'content-encoding': coding })).toMatchObject({
       status: 413,
       body: { code: 'too_large' },
     })
@@ -337,10 +330,10 @@ describe('refused as a whole', () => {
   })
 
   test.each([
-    ['cut short', gzipSync(run('a')).subarray(0, 30)],
-    ['no gzip at all', Buffer.from(run('a'))],
+    ['cut short', gzipSync(runStarted('a')).subarray(0, 30)],
+    ['no gzip at all', Buffer.from(runStarted('a'))],
   ])('a gzip body %s: 400', async (_, body) => {
-    expect(await post(body, { 'content-type': LINES, 'content-encoding': 'gzip' })).toMatchObject({
+    expect(await postEvents(world, body, { 'content-type': LINES, 'content-encoding': 'gzip' })).toMatchObject({
       status: 400,
       body: { code: 'bad_body' },
     })
@@ -349,11 +342,11 @@ describe('refused as a whole', () => {
   test('a client that goes away in the middle of its body stores nothing, and its bytes are given back', async () => {
     const socket = connect(Number(new URL(world.url).port), '127.0.0.1')
     socket.write(
-      `POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: ${LINES}\r\ncontent-length: 100000\r\n\r\n${run('a')}\n`,
+      `POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: ${LINES}\r\ncontent-length: 100000\r\n\r\n${runStarted('a')}\n`,
     )
     await new Promise((resolve) => setTimeout(resolve, 50))
     socket.destroy()
-    expect((await post(run('b'))).status).toBe(200)
-    expect(await kept()).toEqual([run('b')])
+    expect((await postEvents(world, runStarted('b'))).status).toBe(200)
+    expect(await kept()).toEqual([runStarted('b')])
   })
 })

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parsePosition } from '#services/position.ts'
-import { ingestWorld, type IngestWorld } from '#tests/support/ingest-world.ts'
+import { ingestWorld, type IngestWorld, postEvents, runStarted } from '#tests/support/ingest-world.ts'
 
 const LINES = 'application/x-ndjson'
 
@@ -13,53 +13,29 @@ afterEach(async () => {
   await world.close()
 })
 
-interface Reply {
-  readonly status: number
-  readonly headers: Headers
-  readonly body: Record<string, unknown> & {
-    quarantined?: { index: number; code: string; message: string; pointer: string }[]
-  }
-}
-
-async function post(
-  body: string | Uint8Array,
-  headers: Record<string, string> = { 'content-type': LINES },
-  query = '',
-): Promise<Reply> {
-  const reply = await fetch(`${world.url}/v1/events${query}`, { method: 'POST', headers, body: body })
-  return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Reply['body'] }
-}
-
-const run = (id: string, extra: Record<string, unknown> = {}): string =>
-  JSON.stringify({
-    specversion: '1.0',
-    id,
-    source: '/test',
-    type: 'run.started',
-    data: { run_id: id, kind: 'rl', ...extra },
-  })
-
 test('bodies beyond the budget of bytes: 429 with Retry-After while others are being read, and 200 afterwards', async () => {
   await world.close()
   world = await ingestWorld({ inFlightBytesMax: 100_000 })
   const slow = request(`${world.url}/v1/events`, { method: 'POST', headers: { 'content-type': LINES } })
   const answered = new Promise<number>((resolve) => slow.on('response', (reply) => resolve(reply.statusCode ?? 0)))
-  slow.write(`${run('slow', { config: { text: 'x'.repeat(90_000) } })}\n`)
-  const large = run('large', { config: { text: 'x'.repeat(50_000) } })
-  let refused = await post(large)
-  while (refused.status === 200) refused = await post(large)
+  slow.write(`${runStarted('slow', { config: { text: 'x'.repeat(90_000) } })}\n`)
+  const large = runStarted('large', { config: { text: 'x'.repeat(50_000) } })
+  let refused = await postEvents(world, large)
+  while (refused.status === 200) refused = await postEvents(world, large)
   expect(refused).toMatchObject({ status: 429, body: { code: 'too_many' } })
   expect(refused.headers.get('retry-after')).toBe('1')
   slow.end()
   expect(await answered).toBe(200)
-  expect((await post(large)).status).toBe(200)
+  expect((await postEvents(world, large)).status).toBe(200)
 })
 
 test('a log whose budget is spent answers 429, and what was acknowledged is kept', async () => {
   await world.close()
   world = await ingestWorld({ pendingBytesMax: 30_000 })
   const replies = await Promise.all(
-    Array.from({ length: 40 }, (_, index) => post(run(`r${index}`, { config: { text: 'x'.repeat(9_000) } }))),
+    Array.from({ length: 40 }, (_, index) =>
+      postEvents(world, runStarted(`r${index}`, { config: { text: 'x'.repeat(9_000) } })),
+    ),
   )
   const statuses = new Set(replies.map(({ status }) => status))
   expect([...statuses].every((status) => status === 200 || status === 429)).toBe(true)
@@ -72,7 +48,7 @@ test('many requests at once: every event once, and each position includes its ow
   const replies = await Promise.all(
     Array.from({ length: 60 }, async (_, who) => {
       const ids = Array.from({ length: 1 + (who % 7) }, (_each, index) => `run-${who}-${index}`)
-      return { ids, reply: await post(ids.map((id) => run(id)).join('\n')) }
+      return { ids, reply: await postEvents(world, ids.map((id) => runStarted(id)).join('\n')) }
     }),
   )
   const places = new Map((await world.records()).map((record) => [record.key, record]))
@@ -93,16 +69,28 @@ describe('with a key', () => {
   })
 
   test('a request bears it in the header or in the query, else 401, and it never shows', async () => {
-    expect(await post(run('a'))).toMatchObject({
+    expect(await postEvents(world, runStarted('a'))).toMatchObject({
       status: 401,
       body: { code: 'unauthorized', hint: expect.any(String) },
     })
-    const wrong = await post(run('a'), { 'content-type': LINES, authorization: 'Bearer open sesamE' })
+    const wrong = await postEvents(world, runStarted('a'), {
+      'content-type': LINES,
+      authorization: 'Bearer open sesamE',
+    })
     expect(wrong.status).toBe(401)
     expect(wrong.headers.get('www-authenticate')).toBe('Bearer')
-    expect((await post(run('a'), { 'content-type': LINES, authorization: 'Bearer open sesame' })).status).toBe(200)
-    expect((await post(run('b'), { 'content-type': LINES }, '?token=open%20sesame')).status).toBe(200)
-    const mistaken = await post(run('b'), { 'content-type': LINES }, '?token=open%20sesame&strick=true')
+    expect(
+      (await postEvents(world, runStarted('a'), { 'content-type': LINES, authorization: 'Bearer open sesame' })).status,
+    ).toBe(200)
+    expect((await postEvents(world, runStarted('b'), { 'content-type': LINES }, '?token=open%20sesame')).status).toBe(
+      200,
+    )
+    const mistaken = await postEvents(
+      world,
+      runStarted('b'),
+      { 'content-type': LINES },
+      '?token=open%20sesame&strick=true',
+    )
     expect(JSON.stringify([wrong.body, mistaken.body, world.lines])).not.toContain('sesam')
   })
 

@@ -70,3 +70,32 @@ export async function ingestWorld(
     },
   }
 }
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Record<string, unknown> & {
+    quarantined?: { index: number; code: string; message: string; pointer: string }[]
+  }
+}
+
+/** Sends a body to `/v1/events`, as lines where nothing else is said. */
+export async function postEvents(
+  world: IngestWorld,
+  body: string | Uint8Array,
+  headers: Record<string, string> = { 'content-type': 'application/x-ndjson' },
+  query = '',
+): Promise<Reply> {
+  const reply = await fetch(`${world.url}/v1/events${query}`, { method: 'POST', headers, body: body })
+  return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Reply['body'] }
+}
+
+/** The event of a run that starts, as text. */
+export const runStarted = (id: string, extra: Record<string, unknown> = {}): string =>
+  JSON.stringify({
+    specversion: '1.0',
+    id,
+    source: '/test',
+    type: 'run.started',
+    data: { run_id: id, kind: 'rl', ...extra },
+  })
