@@ -26,12 +26,11 @@ const page = (row: TSchema, more: Record<string, TSchema>, description: string) 
     description,
   )
 
-const lake = {
-  snapshot: integer('The snapshot of the lake that calls and annotations are from.'),
-  n_trajectories: integer('Finished trajectories that were counted.'),
-  n_not_in_lake: integer(
-    'Finished trajectories that the snapshot does not have yet: counted nowhere. after=latest waits for them.',
+const source = {
+  snapshot: orNull(
+    integer('The snapshot of the lake that was asked for; null where the answer is of everything up to its position.'),
   ),
+  n_trajectories: integer('Finished trajectories that were counted.'),
 }
 
 export const ToolRow = object(
@@ -59,16 +58,7 @@ export const ToolRow = object(
   },
   'How a tool did.',
 )
-export const Tools = page(
-  ToolRow,
-  {
-    ...lake,
-    calls_not_in_lake: counts(
-      'Calls of those that the snapshot does not have yet, by tool: with n_calls of all rows they are every call there is.',
-    ),
-  },
-  'How tools did.',
-)
+export const Tools = page(ToolRow, source, 'How tools did.')
 
 export const ErrorRow = object(
   {
@@ -95,7 +85,7 @@ export const ErrorRow = object(
   },
   'How often an error code came.',
 )
-export const Errors = page(ErrorRow, lake, 'Error codes.')
+export const Errors = page(ErrorRow, source, 'Error codes.')
 
 export const ErrorChangeRow = object(
   {
@@ -113,7 +103,7 @@ export const ErrorChangeRow = object(
 export const ErrorChanges = page(
   ErrorChangeRow,
   {
-    ...lake,
+    ...source,
     from: integer('The policy version before.'),
     to: integer('The policy version after.'),
     n_items: integer('Items with finished rollouts of both.'),

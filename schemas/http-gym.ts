@@ -40,6 +40,11 @@ export const GymEpisodeOptions = Type.Object(
     ),
     format: Type.Optional(text('How a turn is held to the grammar: strict (the default) or lenient.')),
     needs_tool_call: Type.Optional(flag('Whether an answer without a tool call is malformed. Default false.')),
+    tools: Type.Optional(
+      text(
+        "Which tools the prompt names: those for the item's family (family, the default), or all. All can be called.",
+      ),
+    ),
     observation_chars_max: Type.Optional(integer('The most letters of an observation, 64 to 65536. Default 8192.')),
     observation_cut: Type.Optional(text('Which side of a longer one is cut off: end (the default) or start.')),
     reward_version: Type.Optional(text('The reward that is paid. Default vista-1.')),
@@ -47,7 +52,16 @@ export const GymEpisodeOptions = Type.Object(
   { description: 'What an episode is about. Unknown fields are refused.', additionalProperties: false },
 )
 
-const tokens = (description: string) => Type.Array(Type.Integer(), { description, maxItems: 262_144 })
+/** The most tokens of a prompt and of a turn whose ids can be recorded: all of it has to fit into one event. */
+export const PROMPT_TOKENS_MAX = 131_072
+export const COMPLETION_TOKENS_MAX = 32_768
+/** The largest count of tokens, and the longest time that a turn can take (a day). */
+export const TOKEN_COUNT_MAX = 1e9
+export const GEN_MS_MAX = 86_400_000
+
+const tokens = (description: string, maxItems: number) =>
+  Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), { description, maxItems })
+const tokenCount = (description: string) => Type.Integer({ description, minimum: 0, maximum: TOKEN_COUNT_MAX })
 
 export const GymTurn = Type.Object(
   {
@@ -55,16 +69,21 @@ export const GymTurn = Type.Object(
       'The turn as the model wrote it: <think>…</think>, then <tool_call>…</tool_call> or <answer>…</answer>.',
     ),
     finish_reason: Type.Optional(Type.String({ description: 'Why the model stopped.', maxLength: 100 })),
-    prompt_tokens: Type.Optional(integer('How many tokens the model was given.')),
-    completion_tokens: Type.Optional(integer('How many it wrote.')),
-    prompt_token_ids: Type.Optional(tokens('Those that it was given.')),
-    completion_token_ids: Type.Optional(tokens('Those that it wrote.')),
+    prompt_tokens: Type.Optional(tokenCount('How many tokens the model was given.')),
+    completion_tokens: Type.Optional(tokenCount('How many it wrote.')),
+    prompt_token_ids: Type.Optional(tokens('Those that it was given.', PROMPT_TOKENS_MAX)),
+    completion_token_ids: Type.Optional(tokens('Those that it wrote.', COMPLETION_TOKENS_MAX)),
     logprobs: Type.Optional(
-      Type.Array(Type.Number(), { description: 'The log probability of each written token.', maxItems: 262_144 }),
+      Type.Array(Type.Number(), {
+        description: 'The log probability of each written token.',
+        maxItems: COMPLETION_TOKENS_MAX,
+      }),
     ),
-    gen_ms: Type.Optional(real('How long the model wrote, in milliseconds.')),
+    gen_ms: Type.Optional(
+      Type.Number({ description: 'How long the model wrote, in milliseconds.', minimum: 0, maximum: GEN_MS_MAX }),
+    ),
     injected: Type.Optional(
-      Type.Array(Type.String({ maxLength: 100 }), {
+      Type.Array(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), {
         description: 'Error codes that the policy says it made on purpose.',
         maxItems: 20,
       }),
@@ -252,3 +271,46 @@ export const GymAbout = object(
   },
   'What can be asked of this gym.',
 )
+
+export const GymTools = object(
+  {
+    tools: list(
+      object(
+        {
+          name: text('Its name here.'),
+          aliases: list(
+            Type.String(),
+            'Other names that calls may use; case, spaces, dots, dashes and underscores do not matter.',
+          ),
+          family: text('Perception, Chart Understanding, Diagram Formalization or Math Solvers.'),
+          subset: text('Its subset, such as ChartToTable.'),
+          description: text('What it does.'),
+          runs: text('local, or remote: at an address of the setting STEPSTORE_GYM_TOOLS.'),
+          callable: flag('Whether it can be called here: a remote one needs an address.'),
+          offered_to: list(Type.String(), 'The families of tasks whose prompts name it.'),
+          default_task: text('The task of a call that names none.'),
+          timeout_ms: integer('How long a call may take.'),
+          concurrency: integer('How many calls run at once.'),
+          retries: integer('How often a failed call is tried again.'),
+          tasks: list(
+            object(
+              {
+                task: text('Its name.'),
+                subset: text('The subset that it counts for.'),
+                description: text('What it does.'),
+                arguments: json('The JSON Schema of its arguments.'),
+                output: json('The JSON Schema of what it answers; anything else is E5.'),
+              },
+              'A task.',
+            ),
+            'Its tasks.',
+          ),
+        },
+        'A tool.',
+      ),
+      'All tools of the registry, in the order of the paper.',
+    ),
+  },
+  'The registry of tools.',
+)
+export type GymTools = Type.Static<typeof GymTools>

@@ -210,7 +210,7 @@ function checkNames(environment: Environment): string[] {
 
 function masked(name: SettingName, value: string): string {
   if (name === 'STEPSTORE_KEY' || name === 'OPENAI_API_KEY') return value === '' ? '' : '********'
-  if (name === 'STEPSTORE_GYM_TOOLS') return value.replace(/("key"\s*:\s*")[^"]*/g, '$1********')
+  if (name === 'STEPSTORE_GYM_TOOLS') return value.replace(/("key"\s*:\s*")(?:[^"\\]|\\.)*/g, '$1********')
   return value.replace(/\/\/[^/]*@/g, '//********@').replace(/([?&](?:token|key|password)=)[^&]*/gi, '$1********')
 }
 

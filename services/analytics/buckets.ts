@@ -77,13 +77,14 @@ function split(rows: Uint32Array, axis: Axis): { value: DimensionValue; rows: Ui
   const places = new Map<number, number>()
   const sizes: number[] = []
   const placeOf = new Uint32Array(rows.length)
+  // Neighbours mostly have the same code: then nothing is looked up.
+  let [last, place] = [Number.NaN, 0]
   for (let index = 0; index < rows.length; index++) {
     const code = axis.code(rows[index] ?? 0)
-    let place = places.get(code)
-    if (place === undefined) {
-      place = sizes.length
+    if (code !== last) {
+      place = places.get(code) ?? sizes.push(0) - 1
       places.set(code, place)
-      sizes.push(0)
+      last = code
     }
     placeOf[index] = place
     sizes[place] = (sizes[place] ?? 0) + 1

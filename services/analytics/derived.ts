@@ -4,7 +4,7 @@ import type { Selection } from './select.ts'
 const kept = new WeakMap<Selection, { version: number; readonly values: Map<string, unknown> }>()
 
 /** Things that are kept of one selection; the oldest goes first. */
-const KEPT_MAX = 8
+const KEPT_MAX = 16
 
 /** What `compute` gives for a selection: worked out once for each `name`. Nobody may change it. */
 export function derived<Value>(selection: Selection, name: string, compute: () => Value): Value {

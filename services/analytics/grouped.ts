@@ -7,7 +7,6 @@ import { type Reals, at } from './columns.ts'
 import { derived } from './derived.ts'
 import type { Frame } from './frame.ts'
 import type { Selection } from './select.ts'
-import { sumOf } from './statistics.ts'
 
 /** Which rows are of which group, whatever their rewards. */
 export interface GroupLayout {
@@ -17,6 +16,10 @@ export interface GroupLayout {
   /** The rows of group g are `rows[starts[g]]` to before `rows[starts[g + 1]]`, in order of (rollout_index, log). */
   readonly starts: Uint32Array
   readonly rows: Uint32Array
+  /** The rollout_index of each of them; NaN where it has none. */
+  readonly places: Float64Array
+  /** 1 for those whose status lets them count. */
+  readonly ended: Uint8Array
   /** NaN where no row says it. */
   readonly trainStep: Float64Array
   /** NaN where nobody said how many there should be. */
@@ -169,7 +172,7 @@ export function groupLayouts(
 }
 
 /** Puts the rows of each group in order, and gathers what they say of it. */
-function saidOf(frame: Frame, layout: Omit<GroupLayout, 'trainStep' | 'expectedSize'>): GroupLayout {
+function saidOf(frame: Frame, layout: Pick<GroupLayout, 'size' | 'codes' | 'starts' | 'rows'>): GroupLayout {
   const { size, codes, starts, rows } = layout
   const [trainStep, expectedSize] = [new Float64Array(size), new Float64Array(size)]
   for (let group = 0; group < size; group++) {
@@ -180,19 +183,16 @@ function saidOf(frame: Frame, layout: Omit<GroupLayout, 'trainStep' | 'expectedS
     const run = frame.runs[frame.groups.runs[codes[group] ?? 0] ?? 0]
     expectedSize[group] = Number.isNaN(said) ? (run?.group_size ?? Number.NaN) : said
   }
-  return { ...layout, trainStep, expectedSize }
-}
-
-function outcomeOf(correct: Int8Array, members: Uint32Array, from: number, to: number): number {
-  if (to <= from) return 0
-  let right = 0
-  for (let index = from; index < to; index++) if (correct[members[index] ?? 0] === 1) right += 1
-  return right === to - from ? 1 : right === 0 ? 2 : 3
-}
-
-function areEqual(values: Float64Array, from: number, to: number): boolean {
-  for (let index = from + 1; index < to; index++) if (values[index] !== values[from]) return false
-  return true
+  const completed = frame.status.dictionary.codeOf('completed') ?? -2
+  const truncated = frame.status.dictionary.codeOf('truncated') ?? -2
+  const [places, ended] = [new Float64Array(rows.length), new Uint8Array(rows.length)]
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    const status = frame.status.codes[row]
+    ended[index] = status === completed || status === truncated ? 1 : 0
+    places[index] = at(frame.rolloutIndex.values, row)
+  }
+  return { ...layout, places, ended, trainStep, expectedSize }
 }
 
 /** The sum of the squares about a mean, from the first to the last. */
@@ -202,12 +202,18 @@ function squaresOf(values: Float64Array, mean: number, from: number, to: number)
   return total
 }
 
-/** The groups of a layout with these rewards, which may be others than those of the selection. */
-export function groupsWith(selection: Selection, layout: GroupLayout, reward: Reals): Groups {
-  const { frame, scores } = selection
-  const { size, starts, rows } = layout
-  const completed = frame.status.dictionary.codeOf('completed') ?? -2
-  const truncated = frame.status.dictionary.codeOf('truncated') ?? -2
+/** An index of OUTCOMES. */
+const outcomeOf = (members: number, right: number): number =>
+  members === 0 ? 0 : right === members ? 1 : right === 0 ? 2 : 3
+
+/**
+ * The groups of a layout with these rewards, which may be others than those of the selection. All in one loop over the
+ * rows: with a function for each sum, this took three times as long.
+ */
+export function groupsWith({ scores }: Selection, layout: GroupLayout, reward: Reals): Groups {
+  const { size, starts, rows, places, ended } = layout
+  const { present, values } = reward
+  const { values: correct } = scores.correct
   const members = new Uint32Array(rows.length)
   const rewards = new Float64Array(rows.length)
   const memberStarts = new Uint32Array(size + 1)
@@ -218,34 +224,36 @@ export function groupsWith(selection: Selection, layout: GroupLayout, reward: Re
   let n = 0
   for (let group = 0; group < size; group++) {
     const from = n
-    let standing = Number.POSITIVE_INFINITY
-    for (let index = starts[group] ?? 0; index < (starts[group + 1] ?? 0); index++) {
+    const end = starts[group + 1] ?? 0
+    // NaN is equal to nothing: rows without a place all stand.
+    let [standing, sum, first, right, isEqual] = [Number.NaN, 0, 0, 0, true]
+    for (let index = starts[group] ?? 0; index < end; index++) {
       const row = rows[index] ?? 0
-      const status = frame.status.codes[row]
-      const value = at(reward.values, row)
-      if ((status !== completed && status !== truncated) || reward.present[row] !== 1 || !Number.isFinite(value))
-        continue
-      const place = placeOf(frame, row)
-      if (place === standing && place !== Number.POSITIVE_INFINITY) continue
+      const value = values[row] ?? 0
+      const place = places[index] ?? 0
+      // Of a value that is not finite, itself taken off gives NaN.
+      if (ended[index] !== 1 || present[row] !== 1 || value - value !== 0 || place === standing) continue
       standing = place
+      if (n === from) first = value
+      else if (value !== first) isEqual = false
       members[n] = row
       rewards[n] = value
+      sum += value
+      if (correct[row] === 1) right += 1
       n += 1
     }
+    const count = n - from
     memberStarts[group + 1] = n
     const expected = at(layout.expectedSize, group)
-    if (!Number.isNaN(expected)) complete[group] = n - from >= expected ? 1 : 0
-    const count = n - from
-    const sum = sumOf(rewards, from, n)
+    if (!Number.isNaN(expected)) complete[group] = count >= expected ? 1 : 0
     // Both deviations are of one sum of squares, and exactly 0 where all rewards are equal.
-    const isEqual = areEqual(rewards, from, n)
     const squares = isEqual ? 0 : squaresOf(rewards, sum / count, from, n)
     total[group] = sum
     mean[group] = count === 0 ? Number.NaN : sum / count
     std[group] = count < 2 ? Number.NaN : Math.sqrt(squares / (count - 1))
     stdPopulation[group] = count === 0 ? Number.NaN : Math.sqrt(squares / count)
     zeroVariance[group] = count >= 2 && isEqual ? 1 : 0
-    outcome[group] = outcomeOf(scores.correct.values, members, from, n)
+    outcome[group] = outcomeOf(count, right)
   }
   return { ...layout, memberStarts, members, rewards, complete, total, mean, std, stdPopulation, zeroVariance, outcome }
 }

@@ -1,18 +1,10 @@
 /** What the store's rows were at a cut of the log that lies behind it: a snapshot's, while events come in. */
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '#schemas/tables.ts'
-import type { Offsets } from '#services/position.ts'
+import { type Offsets, includes } from '#services/position.ts'
 import type { StoredRun } from './chain.ts'
 import type { TrajectoryRow } from './frame-rows.ts'
-import { storedRun, trajectoriesById } from './store-rows.ts'
-
-/** The next offset of each partition that is not 0, as a relation v("partition", cut). */
-const cutsAs = (cut: Offsets) =>
-  sql`(values ${sql.join(
-    [[-1, 0] as const, ...cut].map(
-      ([partition, next]) => sql`(${sql.lit(partition)}::smallint, ${sql.lit(next)}::bigint)`,
-    ),
-  )}) as v("partition", cut)`
+import { atOrAbove, storedRun, trajectoriesById } from './store-rows.ts'
 
 const isBelow = (cut: Offsets, partition: number, offset: number | null | undefined): boolean =>
   offset !== null && offset !== undefined && Number(offset) < (cut.get(partition) ?? 0)
@@ -51,14 +43,20 @@ export async function changedAfterCut(
   cut: Offsets,
   rowsMax: number,
 ): Promise<TrajectoryRow[] | undefined> {
-  const behind = await sql`select 1 from ${cutsAs(cut)} where v.cut > coalesce((select max(c.next_offset) from cursors c
-    where c.projection = 'project' and c."partition" = v."partition"), 0)`.execute(db)
-  if (behind.rows.length > 0) return undefined
+  const cursors = await db
+    .selectFrom('cursors')
+    .select(['partition', 'next_offset'])
+    .where('projection', '=', 'project')
+    .execute()
+  const now = new Map(cursors.map(({ partition, next_offset: next }) => [partition, Number(next)]))
+  if (!includes(now, cut)) return undefined
+  const cases = [...cut].map(([partition, next]) => sql`when ${sql.lit(partition)} then ${sql.lit(next)}::bigint`)
+  if (cases.length === 0) return []
+  const cutOf = sql`case t."partition" ${sql.join(cases, sql` `)} end`
   const { rows } = await sql<{ trajectory_id: string; conflicts: number }>`select t.trajectory_id,
       case when t.n_conflicts = 0 then 0 else (select count(*) from verdicts x where x.verdict = 'conflict'
-        and x."partition" = t."partition" and x."offset" >= v.cut and x.trajectory_id = t.trajectory_id) end::int as conflicts
-    from ${cutsAs(cut)} join trajectories t on t."partition" = v."partition" and t.lake_offset >= v.cut
-    where t.finished_offset < v.cut and t.started_offset < v.cut
+        and x."partition" = t."partition" and x."offset" >= ${cutOf} and x.trajectory_id = t.trajectory_id) end::int as conflicts
+    from trajectories t where ${atOrAbove('t', 'lake_offset', cut)} and t.finished_offset < ${cutOf} and t.started_offset < ${cutOf}
       and t.run_id in (${sql.join(runIds.map((runId) => sql`${runId}::text`))})
     limit ${sql.lit(rowsMax + 1)}`.execute(db)
   if (rows.length > rowsMax) return undefined
@@ -74,7 +72,11 @@ export async function changedAfterCut(
 
 /** The items that were registered at or above the cut. */
 export async function itemsAfterCut(db: Kysely<Database>, cut: Offsets): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ item_id: string }>`select i.item_id from items i left join ${cutsAs(cut)}
-    on v."partition" = i."partition" where i."offset" >= coalesce(v.cut, 0)`.execute(db)
+  const others =
+    cut.size === 0
+      ? sql`true`
+      : sql`i."partition" not in (${sql.join([...cut.keys()].map((partition) => sql.lit(partition)))})`
+  const { rows } = await sql<{ item_id: string }>`select i.item_id from items i
+    where ${others} or ${atOrAbove('i', 'offset', cut)}`.execute(db)
   return new Set(rows.map(({ item_id: id }) => id))
 }

@@ -65,8 +65,18 @@ export interface Comparison {
   readonly differences: readonly NumberDifference[]
 }
 
+/** Statistics of a frame that are worked out elsewhere, as plain values. */
+export type MoreNumbers = (selection: Selection) => Readonly<Record<string, readonly unknown[]>>
+
+const NO_MORE = { expected: () => ({}), found: () => ({}) }
+
 /** Compares what two frames give over the trajectories of which `isSettled` holds. A trajectory that only one has is a difference. */
-export function sameNumbers(expected: Frame, found: Frame, isSettled: (trajectoryId: string) => boolean): Comparison {
+export function sameNumbers(
+  expected: Frame,
+  found: Frame,
+  isSettled: (trajectoryId: string) => boolean,
+  more: { readonly expected: MoreNumbers; readonly found: MoreNumbers } = NO_MORE,
+): Comparison {
   const differences: NumberDifference[] = []
   const add = (difference: NumberDifference) => differences.length < LISTED_MAX && differences.push(difference)
   const rowsOf = (frame: Frame): Selection => {
@@ -80,7 +90,8 @@ export function sameNumbers(expected: Frame, found: Frame, isSettled: (trajector
     if (!rightIds.has(id)) add({ statistic: 'trajectories', at: id, expected: 'there', found: 'missing' })
   for (const id of rightIds)
     if (!leftIds.has(id)) add({ statistic: 'trajectories', at: id, expected: 'not there', found: 'there' })
-  const [theirs, ours] = [statisticsOf(left), statisticsOf(right)]
+  const theirs = { ...statisticsOf(left), ...more.expected(left) }
+  const ours: Record<string, readonly unknown[]> = { ...statisticsOf(right), ...more.found(right) }
   let rows = 0
   for (const [statistic, wanted] of Object.entries(theirs)) {
     const seen = ours[statistic] ?? []

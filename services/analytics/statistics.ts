@@ -42,18 +42,6 @@ export function deviationOf(values: Float64Array, ddof: 0 | 1, from = 0, to = va
   return equal ? 0 : Math.sqrt(total / (n - ddof))
 }
 
-/** The least and the greatest, both null of nothing. */
-export function extremesOf(values: Float64Array): { readonly min: number | null; readonly max: number | null } {
-  if (values.length === 0) return { min: null, max: null }
-  let [min, max] = [values[0] ?? 0, values[0] ?? 0]
-  for (let index = 1; index < values.length; index++) {
-    const value = values[index] ?? 0
-    if (value < min) min = value
-    if (value > max) max = value
-  }
-  return { min, max }
-}
-
 /** The quantile of sorted values, between neighbours by straight line (NumPy's default, "linear"). Null of nothing. */
 export function quantile(sorted: Float64Array, share: number): number | null {
   if (sorted.length === 0) return null

@@ -270,6 +270,27 @@ export async function trajectoriesById(db: Kysely<Database>, ids: readonly strin
   )
 }
 
+/**
+ * Whether a place is at or above one of these, each in its partition. Written out, so that the planner sees how few rows
+ * that is: joined with a list of places it read all 300,000 rows of a run (100 ms and more in PGlite).
+ */
+export function atOrAbove(alias: string, column: string, from: Offsets): RawBuilder<boolean> {
+  const places = [...from].map(
+    ([partition, offset]) =>
+      sql`(${sql.ref(`${alias}.partition`)} = ${sql.lit(partition)} and ${sql.ref(`${alias}.${column}`)} >= ${sql.lit(offset)})`,
+  )
+  return places.length === 0 ? sql<boolean>`false` : sql<boolean>`(${sql.join(places, sql` or `)})`
+}
+
+/** Where partitions moved between two states, and what they moved from. One that `from` does not name counts from 0. */
+export const movedFrom = (from: Offsets, to: Offsets): Offsets =>
+  new Map(
+    [...to].flatMap(([partition, offset]) => {
+      const before = from.get(partition) ?? 0
+      return offset > before ? [[partition, before] as const] : []
+    }),
+  )
+
 /** The ids of trajectories of these runs that events at or after `from` changed. A partition that `from` does not name counts from 0. */
 export async function changedSince(
   db: Kysely<Database>,
@@ -277,17 +298,14 @@ export async function changedSince(
   from: Offsets,
   to: Offsets,
 ): Promise<string[]> {
-  const moved = [...to].filter(([partition, offset]) => offset > (from.get(partition) ?? 0))
-  if (moved.length === 0 || runIds.length === 0) return []
-  const since = sql`(values ${sql.join(
-    moved.map(([partition]) => sql`(${sql.lit(partition)}::smallint, ${sql.lit(from.get(partition) ?? 0)}::bigint)`),
-  )}) as v("partition", since)`
+  const moved = movedFrom(from, to)
+  if (moved.size === 0 || runIds.length === 0) return []
   const ofRuns = sql`t.run_id in (${sql.join(runIds.map((runId) => sql`${runId}::text`))})`
   const { rows } = await sql<{ ids: string[] | null }>`select json_agg(trajectory_id) as ids from (
-    select t.trajectory_id from ${since} join trajectories t on t."partition" = v."partition" and t.lake_offset >= v.since where ${ofRuns}
+    select t.trajectory_id from trajectories t where ${atOrAbove('t', 'lake_offset', moved)} and ${ofRuns}
     union all
-    select t.trajectory_id from trajectories t join ${since} on t."partition" = v."partition" and t.last_offset >= v.since
-      where t.finished_offset is null and ${ofRuns}) changed`.execute(db)
+    select t.trajectory_id from trajectories t
+      where t.finished_offset is null and ${atOrAbove('t', 'last_offset', moved)} and ${ofRuns}) changed`.execute(db)
   return rows[0]?.ids ?? []
 }
 

@@ -30,19 +30,22 @@ function stepsOf({ frame, rows }: Selection): TrainedStep[] {
   const places = new Map<number, Map<number, number>>()
   const sizes: number[] = []
   const placeOf = new Uint32Array(trainings.size)
+  // Neighbours are mostly of one step: then nothing is looked up.
+  let here = { step: Number.NaN, substep: Number.NaN, place: 0 }
   let n = 0
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index] ?? 0
     for (let fact = trainings.first(row); fact >= 0; fact = trainings.next(fact)) {
       const step = at(trainings.trainStep.values, fact)
       const substep = at(trainings.substep.values, fact)
-      let substeps = places.get(step)
-      if (substeps === undefined) places.set(step, (substeps = new Map()))
-      let place = substeps.get(substep)
-      if (place === undefined) {
-        place = sizes.push(0) - 1
+      if (step !== here.step || substep !== here.substep) {
+        const substeps = places.get(step) ?? new Map<number, number>()
+        places.set(step, substeps)
+        const place = substeps.get(substep) ?? sizes.push(0) - 1
         substeps.set(substep, place)
+        here = { step, substep, place }
       }
+      const { place } = here
       sizes[place] = (sizes[place] ?? 0) + 1
       placeOf[n] = place
       facts[n] = fact

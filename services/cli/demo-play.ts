@@ -1,6 +1,6 @@
 /** Plays the demo's run through the HTTP API, as any pipeline would, and shows it as it goes. */
 import { sender } from '#services/import/send.ts'
-import type { PlayedPart } from '#services/gym/play.ts'
+import type { PlayedPart } from '#services/gym/run/demo.ts'
 import type { Client } from './client.ts'
 import { bar, count, decimal, type ProgressLine, type Terminal } from './terminal.ts'
 
@@ -25,6 +25,25 @@ export interface DemoPlayOptions {
 const BAR_CELLS = 24
 const encoder = new TextEncoder()
 
+/** Parts that are made before they are asked for, the first ones from now on, at most `most` at a time. */
+export function madeAhead<Part>(parts: AsyncGenerator<Part>, most: number): AsyncGenerator<Part> {
+  const made: Promise<IteratorResult<Part>>[] = []
+  const make = (): void => {
+    const part = parts.next()
+    // What fails is told to the one who asks for it.
+    part.catch(() => {})
+    made.push(part)
+  }
+  for (let place = 0; place < most; place++) make()
+  return taken()
+  async function* taken(): AsyncGenerator<Part> {
+    for (let part = await made.shift(); part?.done === false; part = await made.shift()) {
+      make()
+      yield part.value
+    }
+  }
+}
+
 /** Puts the pictures, sends the events, and shows progress. Throws where the server refuses something. */
 export async function playThrough({ parts, client, key, terminal, progress }: DemoPlayOptions): Promise<Played> {
   const { bold, dim, blue } = terminal.paint
@@ -38,25 +57,24 @@ export async function playThrough({ parts, client, key, terminal, progress }: De
   let events = 0
   let source = ''
   for await (const { events: played, images: pictures, about } of parts) {
-    for (const { image_id, media_type, bytes } of pictures) {
-      await client.fetch(`/v1/images/${image_id}`, {
-        method: 'PUT',
-        headers: { 'content-type': media_type },
-        body: new Uint8Array(bytes),
-      })
+    for (const { image_id, bytes } of pictures) {
+      const put = { method: 'PUT', headers: { 'content-type': 'image/png' }, body: new Uint8Array(bytes) }
+      const answer = await client.fetch(`/v1/images/${image_id}`, put)
+      // Read to its end: until then the client keeps watch over it, and the process alive.
+      await answer.arrayBuffer()
       images.add(image_id)
     }
     await out.add(played.map((event) => encoder.encode(JSON.stringify(event))))
     events += played.length
     source = played[0]?.source ?? source
-    const share = about.trajectories_done / about.trajectories_total
-    const done = `${count(about.trajectories_done)} of ${count(about.trajectories_total)} rollouts`
-    if (about.phase === 'item') progress.show(`  drawing  ${dim(about.question)}`)
-    else if (about.phase === 'group')
-      progress.show(`  playing  ${bar(share, BAR_CELLS)}  ${done}  ${dim(about.question)}`)
+    const shown = `  playing  ${bar(about.done / about.total, BAR_CELLS)}  ${count(about.done)} of ${count(about.total)} rollouts`
+    if (about.phase === 'group') progress.show(`${shown}  ${dim(about.question)}`)
+    else if (about.phase === 'policy_published') progress.show(shown)
     else if (about.phase === 'train_step') {
+      const right = about.metrics.get('reward_extra_info/accuracy') ?? 0
+      const reward = about.metrics.get('critic/rewards/mean')
       progress.keep(
-        `  policy ${bold(`v${about.policy_version}`)}  ${blue(bar(about.accuracy, BAR_CELLS))}  right ${decimal(about.accuracy * 100, 0).padStart(3)} %  mean reward ${decimal(about.mean_reward, 2)}`,
+        `  policy ${bold(`v${about.policy_version}`)}  ${blue(bar(right, BAR_CELLS))}  right ${decimal(right * 100, 0).padStart(3)} %  mean reward ${decimal(reward, 2)}`,
       )
     }
   }

@@ -16,6 +16,8 @@ export interface DemoFacts {
   readonly added: number
   readonly versions: readonly VersionFacts[]
   readonly group: Fields
+  /** The question's picture of that group. */
+  readonly picture: string | undefined
   readonly passAtK: readonly { readonly k: number; readonly versions: readonly Fields[] }[]
   readonly pins: readonly {
     readonly file: string
@@ -64,6 +66,8 @@ export async function readDemo({ client, needsKey, run, played, before, versions
       fields(await client.get(`/v1/analytics/pass-at-k?${ofRun}&policy_version=${version}&k=${KS.join(',')}`)),
     ),
   )
+  const group = await interesting(client, groups)
+  const item = fields(await client.get(`/v1/items/${encodeURIComponent(textOf(group['item_id']) ?? '')}`))
   return {
     url: client.url,
     run,
@@ -85,7 +89,8 @@ export async function readDemo({ client, needsKey, run, played, before, versions
         groups.filter((group) => group['policy_version'] === version),
       ),
     ),
-    group: await interesting(client, groups),
+    group,
+    picture: pictureOf(item),
     passAtK: KS.map((k) => ({
       k,
       versions: passes.map((pass) => rowsOf(pass['estimates']).find((row) => row['k'] === k) ?? {}),
@@ -156,6 +161,13 @@ async function interesting(client: Client, groups: readonly Fields[]): Promise<F
   return best === undefined
     ? {}
     : fields(await client.get(`/v1/groups/${encodeURIComponent(textOf(best['group_id']) ?? '')}`))
+}
+
+/** The address of an item's first picture on its server. */
+function pictureOf(item: Fields): string | undefined {
+  const [picture] = rowsOf(item['images'])
+  const id = textOf(picture?.['image_id'])
+  return id === undefined ? undefined : `/v1/images/${id}`
 }
 
 /** Pins a dataset, and waits until it is built. */
@@ -268,7 +280,7 @@ function passTable({ passAtK, versions }: DemoFacts, paint: Paint): string {
   return table(columns, rows, paint)
 }
 
-function nextSteps({ url, run, group, pins, needsKey, versions }: DemoFacts, paint: Paint): string {
+function nextSteps({ url, run, group, picture, pins, needsKey, versions }: DemoFacts, paint: Paint): string {
   const bearer = needsKey ? '-H "Authorization: Bearer $STEPSTORE_KEY" ' : ''
   const ofRun = `run=${encodeURIComponent(run)}`
   const best = rowsOf(group['members']).toSorted(
@@ -278,11 +290,13 @@ function nextSteps({ url, run, group, pins, needsKey, versions }: DemoFacts, pai
     ['read the pages of the API', `${url}/docs`],
     ['see the run', `${url}/v1/runs/${encodeURIComponent(run)}`],
     ['read one rollout, whole', `${url}/v1/trajectories/${encodeURIComponent(textOf(best?.['trajectory_id']) ?? '')}`],
+    ...(picture === undefined ? [] : [['look at its picture', `${url}${picture}`]]),
     ['compare a group', `${url}/v1/groups/${encodeURIComponent(textOf(group['group_id']) ?? '')}`],
     ...versions.map(({ version }) => [
       `count pass@k of v${version}`,
       `${url}/v1/analytics/pass-at-k?${ofRun}&policy_version=${version}&k=${KS.join(',')}`,
     ]),
+    ['count what went wrong', `${url}/v1/analytics/errors?${ofRun}&by=policy_version`],
     ['look for what is missing', `${url}/v1/gaps?${ofRun}`],
     ['see the lake', `${url}/v1/snapshots`],
   ].map(([what = '', where = '']) => [what, paint.blue(where)])

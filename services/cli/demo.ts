@@ -1,6 +1,7 @@
 /** `stepstore demo`: a live run from a fixed seed, through the same HTTP API as any pipeline; then what can be done with it. */
 import { Problem } from '#services/problem.ts'
 import type { Server } from '#services/serve/main.ts'
+import type { DemoOptions, PlayedPart } from '#services/gym/run/demo.ts'
 import { client, fields, textOf } from './client.ts'
 import type { Command, CommandContext, ExitCode } from './command.ts'
 import { demoSettings } from './demo-folder.ts'
@@ -9,6 +10,8 @@ import { drain, rebuildLine, stopSignals, untilStopped } from './running.ts'
 
 /** Where a server listens unless PORT says otherwise. */
 const DEFAULT_PORT = 7070
+/** How many parts of the play may wait for the server. */
+const PARTS_AHEAD = 6
 
 export const demo: Command = {
   spec: {
@@ -23,11 +26,19 @@ export const demo: Command = {
   run: async (context) => {
     const { args, terminal, json } = context
     const stop = stopSignals(terminal)
-    const server = await startedServer(context)
+    const { demoPlay, playRun } = await import('#services/gym/run/demo.ts')
+    const { madeAhead } = await import('./demo-play.ts')
+    const parts = playRun(demoPlay)
+    // The first groups are played while the server starts.
+    const ahead = madeAhead(parts, PARTS_AHEAD)
+    const server = await startedServer(context).catch(async (error: unknown) => {
+      await parts.return(undefined)
+      throw error
+    })
     stop.begun()
     let code: ExitCode = 0
     try {
-      const played = play(context, server)
+      const played = play(context, server, demoPlay, ahead)
       await Promise.race([played, stop.asked])
       if (stop.isAsked()) {
         played.catch(() => {})
@@ -42,6 +53,7 @@ export const demo: Command = {
         code = await untilStopped(server, terminal, stop)
       }
     } finally {
+      await parts.return(undefined)
       await server.close()
       stop.end()
     }
@@ -77,10 +89,14 @@ async function startedServer({ config, terminal, now }: CommandContext): Promise
   }
 }
 
-async function play(context: CommandContext, server: Server): Promise<void> {
+async function play(
+  context: CommandContext,
+  server: Server,
+  order: DemoOptions,
+  parts: AsyncIterable<PlayedPart>,
+): Promise<void> {
   const { terminal, json, now, config } = context
   const { bold, dim } = terminal.paint
-  const { demoPlay, playRun } = await import('#services/gym/play.ts')
   const { playThrough } = await import('./demo-play.ts')
   const { demoText, readDemo } = await import('./demo-report.ts')
   const { key } = config()
@@ -88,17 +104,17 @@ async function play(context: CommandContext, server: Server): Promise<void> {
   const before = textOf(fields(await api.get('/v1/position'))['log_end']) ?? ''
   const progress = progressLine(terminal, now)
   terminal.err(
-    `${bold('Stepstore')}  ${dim('questions about bar charts, a tool that reads them, three versions of a policy')}\n\n`,
+    `${bold('Stepstore')}  ${dim('questions about pictures of seven families, tools that read them, three versions of a policy')}\n\n`,
   )
-  const played = await playThrough({ parts: playRun(demoPlay), client: api, key, terminal, progress })
+  const played = await playThrough({ parts, client: api, key, terminal, progress })
   progress.show('  reading it back')
   const facts = await readDemo({
     client: api,
     needsKey: key !== undefined,
-    run: demoPlay.run_id,
+    run: order.run_id,
     played,
     before,
-    versions: demoPlay.policy_versions,
+    versions: order.policy_versions,
   })
   progress.end()
   terminal.out(json ? `${JSON.stringify(facts)}\n` : demoText({ ...facts, url: server.url }, terminal.paint))

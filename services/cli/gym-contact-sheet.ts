@@ -21,7 +21,7 @@ export const gymContactSheet: Command = {
       seed: { value: 'N', description: 'default 1' },
       split: { value: 'S', description: 'train or test (default)' },
       style: { value: 'S', description: 'ordinary (default), or unseen: fonts and styles that no tool was tuned on' },
-      level: { value: 'N', description: 'default: the levels of each kind in turn' },
+      level: { value: 'N', description: 'default: all levels in turn' },
       evidence: { description: 'draw the boxes that each answer rests on' },
     },
     examples: [
@@ -44,8 +44,14 @@ export const gymContactSheet: Command = {
     const files: string[] = []
     for (const family of familiesOf(args.text('family') ?? 'all')) {
       const choice = { families: [family], seed, split, style, ...(level === undefined ? {} : { level }) }
-      const items = Array.from({ length: count }, (_, index) => generatedItem(chosenInStream(kinds, choice, index)))
-      const file = join(out, `${family}-${style}${evidence ? '-evidence' : ''}.png`)
+      const round = kinds.filter((kind) => kind.family === family).length
+      const items = Array.from({ length: count }, (_, index) => {
+        const { kind, request } = chosenInStream(kinds, choice, index)
+        // One more after each round of kinds, so that a short sheet shows every kind on several levels.
+        const turn = ((index % round) + Math.floor(index / round)) % kind.levels.length
+        return generatedItem({ kind, request: { ...request, level: level ?? turn } })
+      })
+      const file = join(out, `${family}${style === 'unseen' ? '-unseen' : ''}${evidence ? '-evidence' : ''}.png`)
       await writeFile(file, contactSheet(items, { evidence }).bytes)
       files.push(file)
       if (!json) terminal.out(`${file}  ${count} items\n`)

@@ -9,6 +9,7 @@ import type { RunFacts } from '#services/gym/loop/episode-events.ts'
 import { rewardVersionNamed } from '#services/gym/loop/reward-versions.ts'
 import { tokenRule } from '#services/gym/loop/tokens.ts'
 import { noises, type NoiseRates } from '#services/gym/policies/noisy.ts'
+import { nameOf, TOOL_OFFERS } from '#services/gym/tools/offered.ts'
 import type { Tools } from '#services/gym/tools/tools.ts'
 import type { OptionSpec } from './arguments.ts'
 import type { CommandContext } from './command.ts'
@@ -31,6 +32,7 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'max-turns': { value: 'N', description: 'turns of a rollout (default 3)' },
   'turn-limit': { value: 'NAME', description: 'turns: the answer counts too (default); tool_turns: it does not' },
   format: { value: 'NAME', description: 'strict (default), or lenient as in the released environment' },
+  tools: { value: 'NAME', description: "which tools the prompt names: those for the item's family (default), or all" },
   'needs-tool-call': { description: 'an answer without any tool call is malformed' },
   'reward-version': { value: 'NAME', description: 'the reward that is paid (default vista-1)' },
   rates: {
@@ -121,12 +123,13 @@ export function readRunOrder(context: CommandContext): RunOrder {
       max_turns: rules.turn_limit === 'turns' ? rules.max_turns : rules.max_turns + 1,
       group_size,
       seed,
-      tool_set: offeredNames(tools),
+      tool_set: tools.schemas.map(nameOf),
     }),
     config: {
       policy,
       split,
       turn_limit: rules.turn_limit,
+      tools: rules.tools,
       tokens: tokenRule,
       clock: isSimulated ? 'simulated' : 'real',
     },
@@ -141,12 +144,9 @@ function rulesOf({ args }: CommandContext) {
     turn_limit: word('turn-limit', args.text('turn-limit') ?? 'turns', ['turns', 'tool_turns']),
     format: word('format', args.text('format') ?? 'strict', ['strict', 'lenient']),
     needs_tool_call: args.flag('needs-tool-call'),
+    tools: word('tools', args.text('tools') ?? 'family', TOOL_OFFERS),
     reward_version: reward.name,
   }
-}
-
-function offeredNames({ schemas }: Tools): string[] {
-  return schemas.map(({ function: called }) => String((called as { name?: unknown } | undefined)?.name))
 }
 
 function policyOf(given: string): [RunOrder['policy'], string] {
@@ -162,6 +162,9 @@ function policyOf(given: string): [RunOrder['policy'], string] {
   const url = rest.join(':')
   if (found === 'openai' && !/^https?:\/\/./.test(url))
     throw misuse('--policy openai needs the URL of an endpoint', 'such as --policy openai:http://127.0.0.1:8000/v1')
+  const { username = '', password = '', search = '' } = (found === 'openai' && URL.parse(url)) || {}
+  if (username + password + search !== '')
+    throw misuse('the URL of an endpoint bears no password and no query', 'set OPENAI_API_KEY')
   if (found !== 'openai' && url !== '')
     throw misuse(`--policy ${found} takes nothing after it`, `use --policy ${found}`)
   return [found, url]

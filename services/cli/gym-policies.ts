@@ -1,6 +1,7 @@
 /** The policy of a run, and the rollouts that it plays. */
 import { Problem } from '#services/problem.ts'
 import { experts, kinds } from '#services/gym/items/families.ts'
+import type { Difficulty } from '#services/gym/items/difficulty.ts'
 import { chosenById } from '#services/gym/items/kinds.ts'
 import type { GymEvent } from '#services/gym/loop/event.ts'
 import type { Gym } from '#services/gym/loop/gym.ts'
@@ -13,10 +14,11 @@ import type { Policy } from '#services/gym/policies/policy.ts'
 import type { PolicySource } from '#services/gym/policies/source.ts'
 import { knownRollouts, planned, type KnownRollouts, type Planned } from '#services/gym/run/plan.ts'
 import { abortedEvents } from '#services/gym/run/run-events.ts'
+import { callableTools } from '#services/gym/tools/offered.ts'
 import type { Tools } from '#services/gym/tools/tools.ts'
 import { fields, textOf, type Client } from './client.ts'
 import type { RunOrder } from './gym-order.ts'
-import { allRows, trajectoriesOf } from './gym-world.ts'
+import { allRows, trajectoriesOf, type StoredRollout } from './gym-world.ts'
 
 export type Around = {
   readonly server: Client
@@ -47,6 +49,7 @@ export async function sourceOf(order: RunOrder, around: Around): Promise<Sourced
   )
   if (order.policy === 'replay') return { ...(await replayed(order, server)), known, unended }
   const { difficulty, stream, items, group_size, run_id, policy_version } = order
+  if (difficulty !== undefined) recall(difficulty, there)
   const plan = planned({
     kinds,
     stream,
@@ -59,13 +62,22 @@ export async function sourceOf(order: RunOrder, around: Around): Promise<Sourced
   return { source: scripted(order, around), plan, total: items * group_size, known, unended }
 }
 
+/** Tells of the answers of an earlier try, level by level as they came, so that levels go on rising from where they were. */
+function recall(difficulty: Difficulty, there: readonly StoredRollout[]): void {
+  const answers = there
+    .filter(({ ended }) => ended)
+    .map(({ item_id, correct }) => ({ ...chosenById(kinds, item_id), correct }))
+    .toSorted((left, right) => left.request.level - right.request.level || left.request.index - right.request.index)
+  for (const { kind, request, correct } of answers) difficulty.answered(kind, request.level, correct)
+}
+
 function scripted(order: RunOrder, { gym, tools, chance }: Around): PolicySource {
   const { definitions } = tools
   switch (order.policy) {
     case 'noisy':
       return noisyPolicies(experts, definitions, [order.rates])
     case 'random':
-      return randomPolicies(definitions)
+      return randomPolicies(callableTools(tools))
     case 'openai':
       return openAiPolicies({ ...order.openai, url: order.url, image: (id) => gym.image(id)?.bytes, chance })
     case 'expert':

@@ -5,6 +5,7 @@ import { endedEvents, startedEvents } from '#services/gym/run/run-events.ts'
 import { playedRun, type PlayedRollout } from '#services/gym/run/run.ts'
 import type { Client } from './client.ts'
 import type { Command, CommandContext } from './command.ts'
+import { runMetrics } from './gym-metrics.ts'
 import { logEnd, runSpool, servedClient } from './gym-world.ts'
 import { readRunOrder, RUN_OPTIONS, type RunOrder } from './gym-order.ts'
 import { sourceOf } from './gym-policies.ts'
@@ -41,6 +42,9 @@ export const gymRun: Command = {
       // What an earlier try could not send goes first; only then is known what is there.
       await spool.flush()
       await play(context, order, server, spool, progress, stop.asked)
+      await spool.flush()
+      const nowMs = order.clock(context.now).now()
+      await spool.add([...(await runMetrics(server, order, nowMs)), ...endedEvents(order.run_id, nowMs)])
       await spool.flush()
       done = true
     } finally {
@@ -90,7 +94,6 @@ async function play(
       signal: abort.signal,
     })
     if (tally.known > 0) progress.keep(`  ${count(tally.known)} rollouts were there already`)
-    await spool.add(endedEvents(order.run_id, now()))
   } finally {
     await gym.close()
     await tools.close()

@@ -2,21 +2,38 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { lockFolder } from '#services/folder-lock.ts'
 import { httpOutlet } from '#services/gym/publish/http-outlet.ts'
 import { openSpool, type Spool } from '#services/gym/publish/spool.ts'
 import { jsonLogger } from '#services/logger.ts'
+import { Problem } from '#services/problem.ts'
 import { client, fields, noServer, rowsOf, textOf, type Client } from './client.ts'
 import type { CommandContext } from './command.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-/** A running server. Throws `unavailable` where none answers. */
+/** How long a run waits for a server that is away or starts; what it plays meanwhile waits in the spool. */
+const PATIENCE = { tries: 60, pause_ms: 1000 } as const
+
+/** A running server, which may be started again under a run. Throws `unavailable` where none answers to begin with. */
 export async function servedClient({ config }: CommandContext): Promise<Client> {
   const { key, url } = config()
   const server = client({ url, key })
   if (!(await server.isThere())) throw noServer(url)
-  return server
+  return { ...server, get: (path) => patiently(() => server.get(path)) }
+}
+
+async function patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let left: number = PATIENCE.tries; ; left--) {
+    try {
+      return await ask()
+    } catch (error) {
+      const mayPass = error instanceof Problem && error.code === 'unavailable' && error.details['silent'] !== true
+      if (!mayPass || left === 0) throw error
+      await sleep(PATIENCE.pause_ms)
+    }
+  }
 }
 
 /** All rows of a list. */
@@ -68,7 +85,9 @@ export async function runSpool(
     })
     const stop = new AbortController()
     const onRetry = (reason: string): void => say(`  ${reason}; trying again`)
-    const spool = await openSpool({ folder, outlet: httpOutlet({ url, key, signal: stop.signal, onRetry }), logger })
+    const onUnread = (what: string): void => say(`  the server could not read some events: ${what}`)
+    const outlet = httpOutlet({ url, key, signal: stop.signal, onRetry, onUnread })
+    const spool = await openSpool({ folder, outlet, logger })
     return {
       spool,
       close: async (done) => {
@@ -84,17 +103,31 @@ export async function runSpool(
   }
 }
 
+/** A rollout as the server has it. */
+export type StoredRollout = {
+  readonly trajectory_id: string
+  readonly item_id: string
+  readonly group_id: string
+  /** Whether it ended by itself. */
+  readonly ended: boolean
+  readonly finished: boolean
+  readonly correct: boolean
+  readonly n_steps: number
+}
+
 /** What is known of a run's rollouts, for going on with it. */
-export async function trajectoriesOf(server: Client, run: string, policyVersion: number) {
-  const found: { trajectory_id: string; group_id: string; ended: boolean; finished: boolean; n_steps: number }[] = []
+export async function trajectoriesOf(server: Client, run: string, policyVersion: number): Promise<StoredRollout[]> {
+  const found: StoredRollout[] = []
   const filter = { run, policy_version: String(policyVersion), after: 'latest', wait: '30' }
   for await (const row of allRows(server, '/v1/trajectories', filter)) {
     const status = textOf(row['status'])
     found.push({
       trajectory_id: textOf(row['trajectory_id']) ?? '',
+      item_id: textOf(row['item_id']) ?? '',
       group_id: textOf(row['group_id']) ?? '',
       ended: status === 'completed' || status === 'truncated',
-      finished: fields(row)['finished'] === true,
+      finished: row['finished'] === true,
+      correct: row['correct'] === true,
       n_steps: Number(row['n_steps_seen'] ?? 0),
     })
   }

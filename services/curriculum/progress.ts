@@ -4,17 +4,25 @@ import type { Selection } from '#services/analytics/select.ts'
 
 /** Counts rollouts by train step. Those without a train step or a score are left out. */
 export class StepCounts {
-  readonly #steps = new Map<number, { n: number; passed: number }>()
+  readonly #steps = new Map<number, { readonly step: number; n: number; passed: number }>()
 
   add({ frame, rows, scores }: Selection): void {
-    for (const row of rows) {
-      const step = at(frame.trainStep.values, row)
-      const passed = scores.correct.get(row)
-      if (Number.isNaN(step) || passed === null || frame.finished.get(row) !== true) continue
-      const known = this.#steps.get(step) ?? { n: 0, passed: 0 }
-      this.#steps.set(step, known)
-      known.n += 1
-      if (passed) known.passed += 1
+    const { values: steps } = frame.trainStep
+    const { values: finished } = frame.finished
+    const { values: correct } = scores.correct
+    // Neighbours are mostly of one step: then nothing is looked up.
+    let here = { step: Number.NaN, n: 0, passed: 0 }
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index] ?? 0
+      const step = at(steps, row)
+      const passed = correct[row] ?? -1
+      if (Number.isNaN(step) || passed < 0 || finished[row] !== 1) continue
+      if (step !== here.step) {
+        here = this.#steps.get(step) ?? { step, n: 0, passed: 0 }
+        this.#steps.set(step, here)
+      }
+      here.n += 1
+      here.passed += passed
     }
   }
 

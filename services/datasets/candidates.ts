@@ -144,17 +144,17 @@ const namedIn = (text: string): string[] => NARROW.filter((column) => new RegExp
 /** What every statement needs, beside the columns that are named. */
 const ALWAYS = 'run_id trajectory_id item_id group_id n_conflicts image_ids n_steps_seen'
 
-/** What is asked of `candidates`: the statements over it, where no others than these are run. */
+/** What is asked of `candidates`: the statements over it and what is made of it; no others are run. */
 export interface Asking {
   readonly statements: readonly string[]
   /** Whether they change it. */
   readonly change: boolean
 }
 
-/** The statements that make `candidates`, with all columns of NARROW or those that are asked for. */
-export function candidateStatements(request: DatasetRequest, files: LakeFiles, asking?: Asking): string[] {
+/** The statements that make `candidates`, with those columns of NARROW that are asked for. */
+export function candidateStatements(request: DatasetRequest, files: LakeFiles, asking: Asking): string[] {
   const judged = [leftOut(request), mixPart(request.shaping?.mix ?? []), ...scopeStatements(request, files)]
-  const narrow = asking === undefined ? NARROW : namedIn([ALWAYS, ...asking.statements, ...judged].join(' '))
+  const narrow = namedIn([ALWAYS, ...asking.statements, ...judged].join(' '))
   return [
     ...unfinishedStatements(files),
     `CREATE TEMP TABLE unfinished_steps AS
@@ -169,7 +169,7 @@ export function candidateStatements(request: DatasetRequest, files: LakeFiles, a
     `CREATE TEMP TABLE best AS ${bestScores((table, columns) => relation(table, files, columns), 'known', request.rewardVersion)}`,
     ...scopeStatements(request, files),
     // To be counted once it need not be kept.
-    `CREATE TEMP ${asking?.change === false ? 'VIEW' : 'TABLE'} candidates AS
+    `CREATE TEMP ${!asking.change ? 'VIEW' : 'TABLE'} candidates AS
     SELECT t.* EXCLUDE (image_ids), b.reward, b.correct, b.reward_version, b.parts, b.answer_match, b.format_ok, i.dataset, i.family, i.split,
       ${mixPart(request.shaping?.mix ?? [])} AS mix_part, ${leftOut(request)} AS left_out
     FROM known t

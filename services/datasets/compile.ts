@@ -31,10 +31,11 @@ export const TABLES_READ = [
 ] as const satisfies readonly LakeTableName[]
 
 /**
- * Steps that are put together at a time, as their messages are in memory all at once. 300,000 steps of 1.7 KB as jsonl,
- * with a limit of 1 GB for the engine: 1.5 GB resident in parts of 50,000, 2.4 GB in one.
+ * Steps that are put together at a time, as their messages are in memory all at once; of steps that weigh more, fewer.
+ * 300,000 steps of 1.7 KB as jsonl, with a limit of 1 GB for the engine: 1.5 GB resident in parts of 50,000, 2.4 GB in
+ * one. Of 20 KB 50,000 do not fit, and 6,250 do.
  */
-const STEPS_PER_PART = 50_000
+export const STEPS_PER_PART = [50_000, 5000, 500] as const
 
 /**
  * The selected trajectories, which recipes make rows of: all columns of `candidates` and `part`, which rises with the
@@ -55,7 +56,7 @@ export function compileCounts(request: DatasetRequest, files: LakeFiles): Pick<C
 }
 
 /** Compiles a request. `files` are those that it needs. */
-export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart = STEPS_PER_PART): Compiled {
+export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart: number = STEPS_PER_PART[0]): Compiled {
   const { recipe: name, format, shape, include, advantage, options = {} } = request
   const recipe = RECIPES[name]
   const rows = (table: LakeTableName) => (files[table] ?? []).reduce((sum, file) => sum + file.rows, 0)
@@ -63,11 +64,15 @@ export function compile(request: DatasetRequest, files: LakeFiles, stepsPerPart 
   const parts = 1 + Math.floor((rows('steps') + rows('trajectories')) / stepsPerPart)
   const asked = { shape, options, advantage, include }
   const { imageColumns } = recipe
+  const selection = selectionStatements(request, files)
+  const counts = countsQuery(request, files)
+  const gather = [keptStatement(stepsPerPart), ...recipe.statements({ ...asked, files, parts })]
+  const statements = [...selection, counts, ...gather.map((one) => (typeof one === 'string' ? one : one.sql))]
   return {
-    prepare: [...candidateStatements(request, files), ...selectionStatements(request, files)],
-    counts: countsQuery(request, files),
+    prepare: [...candidateStatements(request, files, { statements, change: true }), ...selection],
+    counts,
     write: (output, imageUrl) => ({
-      gather: [keptStatement(stepsPerPart), ...recipe.statements({ ...asked, files, parts })],
+      gather,
       notTaken: 'SELECT why, n FROM not_taken ORDER BY why',
       ...writing({
         format,

@@ -7,13 +7,14 @@ import type { LakeTableName } from '#schemas/lake.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import type { CopyResult } from '#services/lake/jobs.ts'
 import type { Logger } from '#services/logger.ts'
-import { compile, compileCounts, TABLES_READ } from './compile.ts'
+import { compile, compileCounts, STEPS_PER_PART, TABLES_READ } from './compile.ts'
 import type { LakeFile, LakeFiles, LocalFile } from './files.ts'
 import { countsFrom, type Counts, type Manifest } from './manifest.ts'
 import { neededFiles, staysInRuns, type TableFiles } from './pruning.ts'
 import { buildKey, canonicalQuery, type DatasetRequest, type PinnedRequest } from './request.ts'
 import type { RunCopy } from './run-copy.ts'
 import { lineageStatement } from './scopes.ts'
+import { Problem } from '#services/problem.ts'
 import { compiledProblem } from './sql-problem.ts'
 
 /** The state of the lake that a dataset is taken of. */
@@ -107,25 +108,42 @@ export interface Making extends MakeOptions {
   readonly onProgress: (share: number) => void
 }
 
+/** Whether the engine could not hold at once what it was given. */
+const isTooMuch = (error: unknown): boolean => error instanceof Problem && error.details['resource'] === 'memory'
+
+/**
+ * Writes the file. What the steps of a part weigh is known only once they are read, so where they do not fit into the
+ * engine's memory, they are gathered again in smaller parts.
+ */
+async function write(making: Making, files: LakeFiles, output: string): Promise<CopyResult> {
+  const { pinned, signal, onProgress, publicUrl, runCopy, logger } = making
+  for (const [nth, stepsPerPart] of STEPS_PER_PART.entries()) {
+    signal.throwIfAborted()
+    const { prepare, counts, write: written } = compile(pinned.request, files, stepsPerPart)
+    try {
+      return await runCopy(
+        { prepare, counts, write: written(output, `${publicUrl}/v1/images/`) },
+        { signal, onProgress },
+      )
+    } catch (error) {
+      const smaller = STEPS_PER_PART[nth + 1]
+      if (smaller === undefined || !isTooMuch(error)) throw error
+      logger('info', 'dataset gathered again in smaller parts', { build: buildKey(pinned), steps_per_part: smaller })
+    }
+  }
+  throw new Problem('internal', 'no size of parts is known')
+}
+
 /** Writes the file, puts it into blobs under its hash, and says what it is. */
 export async function makeDataset(making: Making): Promise<Manifest> {
   const { pinned, snapshot, clock, logger } = making
   const started = clock()
   const { request } = pinned
   const planned = await plan(making, pinned, making.signal)
-  const compiled = compile(request, planned.files)
   await mkdir(making.scratchDir, { recursive: true })
   const output = join(making.scratchDir, `${randomUUID()}.${request.format}`)
   try {
-    making.signal.throwIfAborted()
-    const copied: CopyResult = await making.runCopy(
-      {
-        prepare: compiled.prepare,
-        counts: compiled.counts,
-        write: compiled.write(output, `${making.publicUrl}/v1/images/`),
-      },
-      { signal: making.signal, onProgress: making.onProgress },
-    )
+    const copied = await write(making, planned.files, output)
     const [sha256, { size: bytes }] = await Promise.all([fileHash(output), stat(output)])
     const object = `datasets/objects/${sha256.slice(0, 2)}/${sha256}.${request.format}`
     logger('info', 'dataset built', {

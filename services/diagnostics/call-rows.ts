@@ -9,13 +9,17 @@ export const CALL_TABLES = ['trajectories', 'tool_calls', 'annotations'] as cons
 const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`
 const texts = (values: readonly string[]): string => values.map(sqlText).join(', ')
 
-interface CallLine extends Omit<JudgedCall, 'arguments' | 'output'> {
-  readonly trajectory_id: string
-  /** The number of its list of tools. */
-  readonly tools: number
+/** A call with what is said of it beside what rules look at. */
+export interface TakenCall extends JudgedCall {
   readonly valid: boolean | null
   readonly attempt: number | null
   readonly latency_ms: number | null
+}
+
+interface CallLine extends Omit<TakenCall, 'arguments' | 'output'> {
+  readonly trajectory_id: string
+  /** The number of its list of tools. */
+  readonly tools: number
   readonly arguments: string | null
   readonly output_json: string | null
 }
@@ -33,29 +37,32 @@ function parsed(text: string | null): unknown {
 const MISFITS = new Set(['E1', 'E2', 'E3', 'WRONG_TOOL'])
 
 /** As it was sent: any word against a call makes it invalid, a word for it (valid, schema_ok) valid. Without one its codes decide. */
-function isValid({ parse_ok: parsedOk, schema_ok: fits, valid, status }: CallLine, codes: readonly string[]): boolean {
+function isValid({ parse_ok: parsedOk, schema_ok: fits, valid, status }: TakenCall, codes: readonly string[]): boolean {
   if (parsedOk === false || fits === false || valid === false) return false
   if (status === 'invalid' || status === 'not_found') return false
   return valid === true || fits === true || !codes.some((code) => MISFITS.has(code))
 }
 
-function callOf(line: CallLine, tools: ReadonlyMap<string, ToolSchema>): CallRow {
-  const judged = { ...line, arguments: parsed(line.arguments), output: parsed(line.output_json) }
+/** A call as statistics need it, held against the schemas of the tools that were offered. */
+export function judgedRow(call: TakenCall, tools: ReadonlyMap<string, ToolSchema>): CallRow {
   // A code with a space in it would be two; such codes are not of ours.
-  const codes = ruleCodes(judged, tools).filter((code) => !code.includes(' '))
+  const codes = ruleCodes(call, tools).filter((code) => !code.includes(' '))
   return {
-    tool: line.tool ?? line.name,
-    status: line.status,
-    valid: isValid(line, codes),
-    attempt: line.attempt,
-    latency_ms: line.latency_ms,
+    tool: call.tool ?? call.name,
+    status: call.status,
+    valid: isValid(call, codes),
+    attempt: call.attempt,
+    latency_ms: call.latency_ms,
     codes,
   }
 }
 
-/** Statements that gather the finished trajectories of these files, and the lists of tools that they were offered. */
-const gather = (runIds: readonly string[], fresh: readonly string[]): string[] => [
-  `CREATE TEMP TABLE mine AS SELECT trajectory_id, tools FROM ${relation('trajectories', { trajectories: fresh })} WHERE run_id IN (${texts(runIds)})`,
+const callOf = (line: CallLine, tools: ReadonlyMap<string, ToolSchema>): CallRow =>
+  judgedRow({ ...line, arguments: parsed(line.arguments), output: parsed(line.output_json) }, tools)
+
+/** Statements that gather the finished trajectories of these runs, and the lists of tools that they were offered. */
+const gather = (runIds: readonly string[], paths: LakePaths): string[] => [
+  `CREATE TEMP TABLE mine AS SELECT trajectory_id, tools FROM ${relation('trajectories', paths)} WHERE run_id IN (${texts(runIds)})`,
   `CREATE TEMP TABLE offered AS SELECT tools, row_number() OVER (ORDER BY tools) AS number FROM (SELECT DISTINCT tools FROM mine)`,
 ]
 
@@ -64,16 +71,15 @@ const CALLS = `c.name, c.tool, c.parse_ok, c.schema_ok, c.valid, c.status, c.out
   CASE WHEN c.error_codes IS NULL THEN c.arguments END AS arguments,
   CASE WHEN c.error_codes IS NULL AND c.output_schema_ok IS NULL THEN c.output_json END AS output_json`
 
-/** Puts the calls of the trajectories in these files of `trajectories` into the table, whatever files the calls lie in. */
+/** Puts the calls of all finished trajectories of these runs into the table. */
 export async function putCalls(
   table: CallTable,
   engine: Engine,
   paths: LakePaths,
   runIds: readonly string[],
-  fresh: readonly string[],
 ): Promise<void> {
-  if (fresh.length === 0) return
-  const prepare = gather(runIds, fresh)
+  if ((paths.trajectories ?? []).length === 0) return
+  const prepare = gather(runIds, paths)
   const offered = new Map<number, ReadonlyMap<string, ToolSchema>>()
   for await (const { number, tools } of queryRows(engine, prepare, 'SELECT number, tools FROM offered'))
     offered.set(Number(number), toolSchemas(parsed(tools as string | null)))

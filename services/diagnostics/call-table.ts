@@ -29,6 +29,17 @@ const NO_ANNOTATIONS: readonly AnnotationRow[] = []
 interface Span {
   readonly from: number
   readonly to: number
+  /** Whether any of them has a code. */
+  readonly coded: boolean
+}
+
+/** The calls of a frame, by row. */
+export interface Spans {
+  /** Where the calls of each row begin; -1 for rows that are not here. */
+  readonly from: Int32Array
+  readonly to: Int32Array
+  /** 1 where a call has a code or somebody annotated the trajectory: most rows have neither. */
+  readonly said: Uint8Array
 }
 
 export class CallTable {
@@ -40,13 +51,12 @@ export class CallTable {
   /** Sets of codes as their sorted names with spaces between; the empty text is none. */
   readonly codes = new Texts()
   readonly #spans = new Map<string, Span>()
-  #annotations: ReadonlyMap<string, readonly AnnotationRow[]> = new Map()
+  readonly #annotations = new Map<string, readonly AnnotationRow[]>()
   #size = 0
   #live = 0
-  #version = 0
-  /** The trajectories that were put since `#spansOf` was made. */
+  /** The trajectories that were put or annotated since `#spansOf` was made. */
   #fresh: string[] = []
-  #spansOf: { readonly frame: WeakRef<Frame>; readonly from: Int32Array; readonly to: Int32Array } | undefined
+  #spansOf: (Spans & { readonly frame: WeakRef<Frame> }) | undefined
 
   /** Calls that others were put in the place of: they only take memory. */
   get wasted(): number {
@@ -67,48 +77,46 @@ export class CallTable {
     }
     const before = this.#spans.get(trajectoryId)
     this.#live += calls.length - (before === undefined ? 0 : before.to - before.from)
-    this.#spans.set(trajectoryId, { from, to: this.#size })
-    this.#version += 1
+    this.#spans.set(trajectoryId, { from, to: this.#size, coded: calls.some(({ codes }) => codes.length > 0) })
     if (this.#spansOf !== undefined) this.#fresh.push(trajectoryId)
   }
 
-  /** Grows by one with each change of calls and annotations. */
-  get version(): number {
-    return this.#version
-  }
-
-  /** Puts all annotations in the place of those that are here. */
-  annotate(annotations: ReadonlyMap<string, readonly AnnotationRow[]>): void {
-    this.#annotations = annotations
-    this.#version += 1
+  /** Puts the annotations of a trajectory, in log order, in the place of those that are here. */
+  annotate(trajectoryId: string, annotations: readonly AnnotationRow[]): void {
+    if (annotations.length === 0 && !this.#annotations.delete(trajectoryId)) return
+    if (annotations.length > 0) this.#annotations.set(trajectoryId, annotations)
+    if (this.#spansOf !== undefined) this.#fresh.push(trajectoryId)
   }
 
   annotationsOf(trajectoryId: string): readonly AnnotationRow[] {
     return this.#annotations.size === 0 ? NO_ANNOTATIONS : (this.#annotations.get(trajectoryId) ?? NO_ANNOTATIONS)
   }
 
-  /** Where the calls of each row of a frame lie; -1 for rows that are not here. */
-  spans(frame: Frame): { readonly from: Int32Array; readonly to: Int32Array } {
+  /** The calls of each row of a frame. */
+  spans(frame: Frame): Spans {
     const known = this.#spansOf?.frame.deref() === frame ? this.#spansOf : undefined
     const before = known?.from.length ?? 0
     if (known !== undefined && before === frame.size && this.#fresh.length === 0) return known
     const from = new Int32Array(frame.size).fill(-1)
     const to = new Int32Array(frame.size).fill(-1)
+    const said = new Uint8Array(frame.size)
     const put = (trajectoryId: string, row: number | undefined): void => {
       const span = this.#spans.get(trajectoryId)
       if (span === undefined || row === undefined) return
       from[row] = span.from
       to[row] = span.to
+      said[row] = span.coded || this.annotationsOf(trajectoryId).length > 0 ? 1 : 0
     }
     if (known !== undefined) {
       // Rows stay where they lie: what is new are rows and calls that came since.
       from.set(known.from)
       to.set(known.to)
+      said.set(known.said)
       for (const trajectoryId of this.#fresh) put(trajectoryId, frame.rowOf(trajectoryId))
     }
     for (let row = before; row < frame.size; row++) put(frame.trajectoryIds[row] ?? '', row)
     this.#fresh = []
-    this.#spansOf = { frame: new WeakRef(frame), from, to }
+    this.#spansOf = { frame: new WeakRef(frame), from, to, said }
     return this.#spansOf
   }
 

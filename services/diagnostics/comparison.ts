@@ -3,7 +3,7 @@ import { at } from '#services/analytics/columns.ts'
 import { compareValues } from '#services/analytics/buckets.ts'
 import type { Selection } from '#services/analytics/select.ts'
 import type { CallTable } from './call-table.ts'
-import { type ErrorFilter, saidOf } from './error-series.ts'
+import { type ErrorFilter, eachSaid } from './error-series.ts'
 
 /** How an item fared under a policy. */
 interface Fared {
@@ -50,8 +50,11 @@ function fared(selection: Selection, table: CallTable, filter: ErrorFilter): Map
       known.n += 1
       known.passed += passed
     }
-    for (const code of saidOf(selection, table, row, filter).codes.keys()) known.codes.add(code)
   }
+  eachSaid(selection, table, rows, filter, (row, said) => {
+    const item = frame.item.get(row)
+    for (const code of said.codes.keys()) if (item !== null) found.get(item)?.codes.add(code)
+  })
   return found
 }
 

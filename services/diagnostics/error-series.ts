@@ -45,8 +45,6 @@ export interface Said {
   readonly annotations: readonly AnnotationRow[]
 }
 
-const NOTHING: Said = { codes: new Map(), calls: new Map(), annotations: [] }
-
 function takes(wanted: readonly string[], value: string | null): boolean {
   return wanted.length === 0 || (value !== null && wanted.includes(value))
 }
@@ -56,21 +54,11 @@ const methodOf = ({ method }: AnnotationRow): string => method ?? 'unsaid'
 const countsFor = (one: AnnotationRow, { methods, rounds, annotators }: ErrorFilter): boolean =>
   takes(methods, methodOf(one)) && takes(rounds, one.round) && takes(annotators, one.annotator)
 
-/** Whether any call in [from, to) has a code. */
-function marked(table: CallTable, from: number, to: number): boolean {
-  const none = table.codes.dictionary.codeOf('')
-  for (let call = from; call >= 0 && call < to; call++) if (table.codes.code(call) !== none) return true
-  return false
-}
-
 /** What is said of the trajectory of a row, as far as it counts. */
-export function saidOf({ frame }: Selection, table: CallTable, row: number, filter: ErrorFilter): Said {
+function saidOf({ frame }: Selection, table: CallTable, row: number, filter: ErrorFilter): Said {
   const { from, to } = table.spans(frame)
   const annotations = table.annotationsOf(frame.trajectoryIds[row] ?? '').filter((one) => countsFor(one, filter))
   const byRule = takes(filter.methods, 'rule') && filter.rounds.length === 0 && filter.annotators.length === 0
-  const isMarked = byRule && marked(table, from[row] ?? -1, to[row] ?? -1)
-  // Most rows end here.
-  if (!isMarked && annotations.length === 0) return NOTHING
   const codes = new Map<string, Set<string>>()
   const calls = new Map<string, number>()
   const add = (code: string, method: string): void => {
@@ -78,7 +66,7 @@ export function saidOf({ frame }: Selection, table: CallTable, row: number, filt
     if (known === undefined) codes.set(code, new Set([method]))
     else known.add(method)
   }
-  for (let call = from[row] ?? -1; isMarked && call < (to[row] ?? -1); call++) {
+  for (let call = from[row] ?? -1; byRule && call < (to[row] ?? -1); call++) {
     for (const code of table.codesOf(call)) {
       calls.set(code, (calls.get(code) ?? 0) + 1)
       add(code, 'rule')
@@ -86,6 +74,21 @@ export function saidOf({ frame }: Selection, table: CallTable, row: number, filt
   }
   for (const annotation of annotations) for (const code of annotation.codes) add(code, methodOf(annotation))
   return { codes, calls, annotations }
+}
+
+/** Calls `visit` for each row of which anything is said that counts, in order. */
+export function eachSaid(
+  selection: Selection,
+  table: CallTable,
+  rows: Uint32Array,
+  filter: ErrorFilter,
+  visit: (row: number, said: Said) => void,
+): void {
+  const { said } = table.spans(selection.frame)
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    if (said[row] === 1) visit(row, saidOf(selection, table, row, filter))
+  }
 }
 
 /** What each rater of a round said of a trajectory: the codes that they set, in however many annotations. */
@@ -124,12 +127,12 @@ function rate(codes: Map<string, Code>, annotations: readonly AnnotationRow[]): 
 
 function codesOf(selection: Selection, table: CallTable, rows: Uint32Array, filter: ErrorFilter): ErrorStatistics[] {
   const codes = new Map<string, Code>(TAXONOMY.map((code) => [code, new Code()]))
-  const all = Array.from(rows, (row) => saidOf(selection, table, row, filter))
+  const all: Said[] = []
+  eachSaid(selection, table, rows, filter, (_, said) => void all.push(said))
   for (const said of all) for (const code of said.codes.keys()) if (!codes.has(code)) codes.set(code, new Code())
   let withErrors = 0
   let annotated = 0
   for (const said of all) {
-    if (said === NOTHING) continue
     if (said.codes.size > 0) withErrors += 1
     if (said.annotations.length > 0) annotated += 1
     for (const [name, methods] of said.codes) {

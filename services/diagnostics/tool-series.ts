@@ -160,30 +160,11 @@ function toolsOf(selection: Selection, table: CallTable, rows: Uint32Array): Too
     .sort((left, right) => compareValues(left.tool, right.tool))
 }
 
-/** The calls of some trajectories by tool, as they were folded when they came. */
-export function foldedCalls({ frame }: Selection, rows: Iterable<number>): Readonly<Record<string, number>> {
-  const found = new Map<string, number>()
-  for (const row of rows)
-    for (const [tool, n] of Object.entries(frame.tools.get(row))) found.set(tool, (found.get(tool) ?? 0) + n)
-  return Object.fromEntries([...found].sort(([left], [right]) => compareValues(left, right)))
-}
-
-/** The finished trajectories of a selection whose calls are in the table, and how many are not there yet. */
-export function withCalls(
-  selection: Selection,
-  table: CallTable,
-): {
-  readonly selection: Selection
-  /** Those whose calls are not. */
-  readonly missing: Selection
-  readonly n_trajectories: number
-  readonly n_not_in_lake: number
-} {
+/** The finished trajectories of a selection whose calls are in the table. */
+export function withCalls(selection: Selection, table: CallTable): Selection {
   const { from } = table.spans(selection.frame)
-  const finished = rowsWhere(selection, (row) => selection.frame.finished.get(row) === true)
-  const held = rowsWhere(finished, (row) => (from[row] ?? -1) >= 0)
-  const missing = rowsWhere(finished, (row) => (from[row] ?? -1) < 0)
-  return { selection: held, missing, n_trajectories: held.rows.length, n_not_in_lake: missing.rows.length }
+  const { finished } = selection.frame
+  return rowsWhere(selection, (row) => finished.values[row] === 1 && (from[row] ?? -1) >= 0)
 }
 
 /** Tools by bucket: over finished trajectories. */

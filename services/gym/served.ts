@@ -8,7 +8,7 @@ import { kinds } from '#services/gym/items/families.ts'
 import { realClock } from '#services/gym/loop/clock.ts'
 import { openGym } from '#services/gym/loop/episodes.ts'
 import { httpOutlet } from '#services/gym/publish/http-outlet.ts'
-import { openSpool } from '#services/gym/publish/spool.ts'
+import { openSpool, type Spool } from '#services/gym/publish/spool.ts'
 import { openTools } from '#services/gym/tools/open.ts'
 import { definitions } from '#services/gym/tools/registry.ts'
 import { remoteTools } from '#services/gym/tools/remote/remote.ts'
@@ -59,7 +59,8 @@ export async function startServedGym(options: ServedGymOptions): Promise<ServedG
     opened.push(async () => unlock())
     const stop = new AbortController()
     const onRetry = (reason: string): void => logger('warn', 'events wait to be sent', { url: publishTo, reason })
-    const outlet = httpOutlet({ url: publishTo, key: config.key, signal: stop.signal, onRetry })
+    const onUnread = (what: string): void => logger('error', 'events of the gym could not be read', { what })
+    const outlet = httpOutlet({ url: publishTo, key: config.key, signal: stop.signal, onRetry, onUnread })
     const spool = await openSpool({ folder, outlet, logger })
     opened.push(async () => {
       await Promise.race([spool.flush().catch(() => {}), new Promise((resolve) => setTimeout(resolve, FLUSH_MS_MAX))])
@@ -85,6 +86,7 @@ export async function startServedGym(options: ServedGymOptions): Promise<ServedG
       listen: options.listen,
       key: config.key,
       idleMs: IDLE_MS,
+      troubles: () => troublesOf(spool),
       logger,
       clock: () => performance.now(),
     })
@@ -94,6 +96,13 @@ export async function startServedGym(options: ServedGymOptions): Promise<ServedG
     await close()
     throw error
   }
+}
+
+/** Why what is played cannot be recorded any more, or is about to wait. */
+function troublesOf(spool: Spool): readonly string[] {
+  const failure = spool.failure()
+  if (failure !== null) return [`events cannot be sent: ${failure}`]
+  return spool.pending().full ? ['the buffer of events is full: the server at STEPSTORE_URL is away, or slow'] : []
 }
 
 /** The first folder that no other gym has: what a gym that is gone left there is sent, too. */

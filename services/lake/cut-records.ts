@@ -50,7 +50,7 @@ function stageRecord(
 ): ReadEvent | undefined {
   const event = verdict?.verdict === 'unreadable' ? undefined : eventOf(record)
   const contentHash = event === undefined ? null : (known ?? eventHash(event.type, event.data))
-  staging.addEvent({
+  staging.add('events', {
     ...placeColumns({
       partition: record.partition,
       offset: record.offset,

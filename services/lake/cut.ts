@@ -12,9 +12,8 @@ import { Problem } from '#services/problem.ts'
 import { eventOf, placeKey, type PlacedEvent, type PlacedEvents } from './cut-records.ts'
 import { sqlText } from './engine.ts'
 import type { ChangingTable, CutRequest, CutResult, HeldFile, JobContext, RecordPlace } from './jobs.ts'
-import { LineFile } from './line-file.ts'
 import { writeParquet } from './parquet.ts'
-import { jsonLines } from './row-lines.ts'
+import { StagedRows } from './staged-rows.ts'
 import { discard, type Staged, type Stager } from './stager.ts'
 import type { Staging } from './staging.ts'
 
@@ -129,14 +128,14 @@ function heldFileOf(held: readonly HeldFile[], { table, partition, sources }: Ch
 async function rewrite(
   connection: DuckDBConnection,
   file: HeldFile,
-  changed: LineFile,
+  changed: StagedRows,
   localPath: string,
 ): Promise<CutResult['rewritten'][number]> {
   const columns = Object.keys(lakeColumns(file.table))
     .map((name) => `"${name}"`)
     .join(', ')
   const [key] = LAKE_TABLES[file.table].key
-  const query = `with changed as (${jsonLines(file.table, changed)})
+  const query = `with changed as (${changed.query()})
     select ${columns} from read_parquet(${sqlText(file.localPath)}, hive_partitioning = false) where "${key}" not in (select "${key}" from changed)
     union all select ${columns} from changed`
   return {
@@ -151,7 +150,7 @@ function divide(
   changes: readonly Change[],
   events: PlacedEvents,
   staging: Staging,
-  again: Map<HeldFile, LineFile>,
+  again: Map<HeldFile, StagedRows>,
 ): void {
   for (const change of changes) {
     const { partition, sources } = change
@@ -168,9 +167,10 @@ function divide(
       continue
     }
     const file = heldFileOf(request.held, change, row['dt'])
-    let lines = again.get(file)
-    if (lines === undefined) again.set(file, (lines = new LineFile(join(request.folder, `again-${again.size}.ndjson`))))
-    lines.text(JSON.stringify(row)).endLine()
+    let rows = again.get(file)
+    if (rows === undefined)
+      again.set(file, (rows = new StagedRows(file.table, join(request.folder, `changed-${again.size}`))))
+    rows.add(row)
   }
 }
 
@@ -186,13 +186,12 @@ export async function writeCut(
   const { events, missing } = await olderEvents(log, request, changes)
   if (missing.length > 0) return { missing, files: [], rewritten: [], records: 0, bytes: 0 }
   const staged = await stager.take(log, request, context)
-  const again = new Map<HeldFile, LineFile>()
+  const again = new Map<HeldFile, StagedRows>()
   try {
     for (const [key, event] of await eventsInside(log, request, changes, staged.landmarks)) events.set(key, event)
     divide(request, changes, events, staged.staging, again)
     return await writeStaged(connection, request, staged, again, context)
   } finally {
-    for (const lines of again.values()) lines.close()
     discard(staged)
   }
 }
@@ -201,16 +200,15 @@ async function writeStaged(
   connection: DuckDBConnection,
   request: CutRequest,
   { staging, records, bytes }: Staged,
-  again: ReadonlyMap<HeldFile, LineFile>,
+  again: ReadonlyMap<HeldFile, StagedRows>,
   context: JobContext,
 ): Promise<CutResult> {
-  staging.close()
-  for (const lines of again.values()) lines.close()
   const files = await staging.write(connection, request.folder, (share) => context.progress(0.4 + share / 2))
   const rewritten: CutResult['rewritten'][number][] = []
-  for (const [file, lines] of again) {
-    rewritten.push(await rewrite(connection, file, lines, join(request.folder, `again-${rewritten.length}.parquet`)))
-    rmSync(lines.path)
+  for (const [file, rows] of again) {
+    rows.close()
+    rewritten.push(await rewrite(connection, file, rows, join(request.folder, `again-${rewritten.length}.parquet`)))
+    for (const path of rows.paths) rmSync(path)
   }
   return { missing: [], files, rewritten, records, bytes }
 }

@@ -78,6 +78,7 @@ function engineProblem(error: unknown, signal: AbortSignal): unknown {
   if (text.includes('Out of Memory'))
     return new Problem('unavailable', 'the engine ran out of its memory', {
       hint: 'ask for less at once',
+      details: { resource: 'memory' },
       cause: error,
     })
   return error

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { lakeColumns, type LakeTableName } from '#schemas/lake.ts'
 import { sqlText } from './engine.ts'
-import { orderOf } from './row-lines.ts'
+import { orderOf } from './staged-rows.ts'
 
 /** What a file holds of a column. */
 export interface ColumnStats {

@@ -22,9 +22,8 @@ export interface Staged {
   bytes: number
 }
 
-/** Lets go of what was staged: its lines, and the folder that they were written to. */
-export function discard({ staging, folder }: Staged): void {
-  staging.close()
+/** Lets go of what was staged: the folder that it was written to. */
+export function discard({ folder }: Staged): void {
   rmSync(folder, { recursive: true, force: true })
 }
 

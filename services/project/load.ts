@@ -47,6 +47,28 @@ async function loadSteps(db: Kysely<Database>, state: FoldState, trajectoryIds: 
   for (const [id, steps] of byTrajectory) state.loadSteps(id, steps)
 }
 
+/** What a trajectory counts: where it has none of them, there is nothing to load. */
+const COUNTED: { readonly [Name in KeyedName]?: 'n_scores' | 'n_trainings' | 'n_annotations' } = {
+  scores: 'n_scores',
+  trainings: 'n_trainings',
+  annotations: 'n_annotations',
+}
+
+/** Trajectories come first, since they tell what else there is. */
+const rank = (table: KeyedName): number => (table === 'trajectories' ? 0 : 1)
+
+/** Whether the trajectory that a key begins with, which is loaded, has no row of this table; that is noted then. */
+function isKnownAbsent(state: FoldState, table: KeyedName, key: string): boolean {
+  const count = COUNTED[table]
+  if (count === undefined) return false
+  const [trajectoryId = ''] = key.split('\u0000', 1)
+  if (!state.knows('trajectories', trajectoryId)) return false
+  const trajectory = state.get('trajectories', trajectoryId)
+  if (trajectory !== undefined && trajectory[count] > 0) return false
+  state.load(table, key, null)
+  return true
+}
+
 /** How many trajectories have their steps loaded by one query. */
 const STEP_QUERY_KEYS_MAX = 1000
 
@@ -62,7 +84,10 @@ export async function loadFor(db: Kysely<Database>, state: FoldState, batch: rea
       keys.add(key)
     }
   }
-  for (const [table, keys] of unknown) await loadTable(db, state, table, [...keys])
+  for (const [table, keys] of [...unknown].sort(([left], [right]) => rank(left) - rank(right))) {
+    const some = [...keys].filter((key) => !isKnownAbsent(state, table, key))
+    if (some.length > 0) await loadTable(db, state, table, some)
+  }
   const trajectories = [...(unknown.get('trajectories') ?? [])].filter(
     (id) => state.get('trajectories', id) !== undefined,
   )

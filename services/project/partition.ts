@@ -2,17 +2,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Judged } from '#services/core/fold/fact.ts'
 import { fold } from '#services/core/fold/fold.ts'
-import { FoldState } from '#services/core/fold/state.ts'
+import { type Changes, FoldState } from '#services/core/fold/state.ts'
 import { type HashRange, RecentHashes } from '#services/core/recent-hashes.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
-import type { Store } from '#services/store/store.ts'
+import type { Store, StoreTransaction } from '#services/store/store.ts'
 import { PROJECTION } from './doubt.ts'
 import { judge, recordHash } from '#services/core/judge.ts'
 import { loadFor } from './load.ts'
 import { type Cursor, cursorMoved, moveCursor, writeChanges } from './write.ts'
 
 /** The most records and bytes of a batch. */
-const BATCH = { recordsMax: 4000, bytesMax: 8 * 1024 * 1024 }
+export const BATCH = { recordsMax: 4000, bytesMax: 8 * 1024 * 1024 }
 /** After so many records other work of the thread gets its turn. */
 const TURN_RECORDS = 200
 /** Trajectories kept in memory for each partition; each takes about 3 KB with its steps. */
@@ -26,6 +26,28 @@ export interface PartitionOptions {
   readonly store: Store
   /** The epoch under which it was claimed; undefined takes the one that is there. */
   readonly epoch?: number
+}
+
+/** What folding a batch gave. */
+interface Folded {
+  readonly changes: Changes
+  readonly lastRecordHash: string
+  readonly hashes: readonly (string | null)[]
+}
+
+/** A batch of a partition. */
+export interface Batch {
+  /** Where it begins. */
+  readonly cursor: Cursor
+  /** Where the next one begins. */
+  readonly nextOffset: number
+  /** How many records and bytes it took: none at the end of the log. */
+  readonly records: number
+  readonly bytes: number
+  /** Whether it took as much as it may, so that more waits. */
+  readonly full: boolean
+  /** What is to be written; absent where it took nothing. */
+  readonly folded?: Folded
 }
 
 export class PartitionFold {
@@ -61,28 +83,54 @@ export class PartitionFold {
     return this.#cursor
   }
 
-  /**
-   * Folds the next batch. Returns the next offset, how many records and bytes it took (none at the end of the log), and
-   * whether it was full, so that more waits.
-   */
-  async step(): Promise<{ nextOffset: number; records: number; bytes: number; full: boolean }> {
+  /** Folds the next batch and commits it by itself. */
+  async step(): Promise<Batch> {
+    const batch = await this.prepare()
+    if (batch.records > 0) await commitTogether(this.#options.store, [{ fold: this, batch }])
+    return batch
+  }
+
+  /** Reads the next batch and folds it in memory. It must be committed next, or forgotten. */
+  async prepare(): Promise<Batch> {
     const cursor = this.#cursor ?? (await this.seek())
     const records = await this.#options.log.read(this.partition, cursor.nextOffset, BATCH)
     const last = records.at(-1)
-    if (last === undefined) return { nextOffset: cursor.nextOffset, records: 0, bytes: 0, full: false }
+    if (last === undefined) return { cursor, nextOffset: cursor.nextOffset, records: 0, bytes: 0, full: false }
     try {
-      await this.#commit(cursor, records, last)
+      const folded = await this.#fold(records, last)
+      const bytes = records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0)
+      return {
+        cursor,
+        nextOffset: last.offset + 1,
+        records: records.length,
+        bytes,
+        full: records.length >= BATCH.recordsMax || bytes >= BATCH.bytesMax / 2,
+        folded,
+      }
     } catch (error) {
-      this.#cursor = undefined
+      this.forget()
       throw error
     }
-    const bytes = records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0)
-    return {
-      nextOffset: last.offset + 1,
-      records: records.length,
-      bytes,
-      full: records.length >= BATCH.recordsMax || bytes >= BATCH.bytesMax / 2,
-    }
+  }
+
+  /** Forgets what is in memory: the next batch begins where the store says. */
+  forget(): void {
+    this.#cursor = undefined
+  }
+
+  /** Writes a batch that was prepared. */
+  async write(transaction: StoreTransaction, { cursor, nextOffset, folded }: Batch): Promise<void> {
+    if (folded === undefined) return
+    await moveCursor(transaction, PROJECTION, cursor, nextOffset, folded.lastRecordHash)
+    await writeChanges(transaction, this.partition, folded.changes)
+  }
+
+  /** Goes on behind a batch that is committed. */
+  committed({ cursor, nextOffset, folded }: Batch): void {
+    if (folded === undefined) return
+    this.#cursor = { ...cursor, nextOffset, lastRecordHash: folded.lastRecordHash }
+    this.#state.shrink(TRAJECTORIES_MAX)
+    this.#hashes.add(cursor.nextOffset, folded.hashes)
   }
 
   /** The content hashes that are known of committed records in [from, to). */
@@ -101,25 +149,34 @@ export class PartitionFold {
     return batch
   }
 
-  async #commit(cursor: Cursor, records: readonly LogRecord[], last: LogRecord): Promise<void> {
+  async #fold(records: readonly LogRecord[], last: LogRecord): Promise<Folded> {
     const { store, log } = this.#options
     const batch = await this.#judge(records)
     await loadFor(store.db, this.#state, batch)
     for (const judged of batch) fold(this.#state, judged)
     await forwardStrays(log, batch, records)
-    const changes = this.#state.takeChanges()
-    const lastRecordHash = recordHash(last)
-    await store.transaction(async (transaction) => {
-      await moveCursor(transaction, PROJECTION, cursor, last.offset + 1, lastRecordHash)
-      await writeChanges(transaction, this.partition, changes)
-    })
-    this.#cursor = { ...cursor, nextOffset: last.offset + 1, lastRecordHash }
-    this.#state.shrink(TRAJECTORIES_MAX)
-    this.#hashes.add(
-      cursor.nextOffset,
-      batch.map((judged) => (judged.readable === true ? judged.contentHash : null)),
-    )
+    return {
+      changes: this.#state.takeChanges(),
+      lastRecordHash: recordHash(last),
+      hashes: batch.map((judged) => (judged.readable === true ? judged.contentHash : null)),
+    }
   }
+}
+
+/** Commits batches of several partitions, each with its cursor, in one transaction: together or not at all. */
+export async function commitTogether(
+  store: Store,
+  batches: readonly { readonly fold: PartitionFold; readonly batch: Batch }[],
+): Promise<void> {
+  try {
+    await store.transaction(async (transaction) => {
+      for (const { fold: each, batch } of batches) await each.write(transaction, batch)
+    })
+  } catch (error) {
+    for (const { fold: each } of batches) each.forget()
+    throw error
+  }
+  for (const { fold: each, batch } of batches) each.committed(batch)
 }
 
 /** Appends records that lie in the wrong partition to their own. Sent twice after a crash, they count once all the same. */

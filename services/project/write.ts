@@ -3,7 +3,8 @@ import { type RawBuilder, sql } from 'kysely'
 import { type ProjectedName, type Row, RUN_COUNTS, TABLES, recordDefinition } from '#schemas/tables.ts'
 import type { Changes, KeyedName, RunDelta, Totals } from '#services/core/fold/state.ts'
 import { Problem } from '#services/problem.ts'
-import type { StoreTransaction } from '#services/store/store.ts'
+import type { CopyValue, StoreTransaction } from '#services/store/store.ts'
+import type { SqlType } from '#schemas/columns.ts'
 
 /** Where a projection stands in a partition. */
 export interface Cursor {
@@ -13,12 +14,18 @@ export interface Cursor {
   readonly lastRecordHash: string | null
 }
 
-/** JSON for json_to_recordset: non-finite numbers as the words that Postgres reads, NUL (which it cannot hold) as U+FFFD. */
-export function recordsJson(rows: readonly object[]): string {
-  const text = JSON.stringify(rows, (_, value: unknown) =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-  )
+/** JSON text without NUL, which Postgres cannot hold: U+FFFD stands in its place. */
+function withoutNul(text: string): string {
   return text.includes('\\u0000') ? text.replace(/(?<!\\)((?:\\\\)*)\\u0000/g, '$1\\ufffd') : text
+}
+
+/** JSON for json_to_recordset, non-finite numbers as the words that Postgres reads. */
+export function recordsJson(rows: readonly object[]): string {
+  return withoutNul(
+    JSON.stringify(rows, (_, value: unknown) =>
+      typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+    ),
+  )
 }
 
 const quoted = (columns: readonly string[]) => columns.map((column) => `"${column}"`).join(', ')
@@ -85,6 +92,16 @@ function* stepValues(steps: readonly Row<'steps'>[]): Iterable<readonly [string,
   for (const step of steps) yield [step.trajectory_id, step.step_index, step.offset, step.content_hash]
 }
 
+/** The values of rows for COPY, in the order of the table's columns. */
+function* valuesOf(table: ProjectedName, rows: readonly object[]): Iterable<CopyValue[]> {
+  const columns = Object.entries<{ readonly sql: SqlType }>(TABLES[table].columns)
+  for (const row of rows as readonly Readonly<Record<string, CopyValue>>[])
+    yield columns.map(([name, { sql: type }]) => {
+      const value = row[name] ?? null
+      return type === 'json' && value !== null ? withoutNul(JSON.stringify(value)) : value
+    })
+}
+
 const VERDICT_COLUMNS = Object.keys(TABLES.verdicts.columns) as (keyof Row<'verdicts'>)[]
 
 /** Moves the cursor, or throws `cursor_moved` where somebody else owns or moved it. */
@@ -120,7 +137,10 @@ export function cursorMoved(projection: string, partition: number): Problem {
 /** Writes the changes of one batch of one partition. */
 export async function writeChanges(transaction: StoreTransaction, partition: number, changes: Changes): Promise<void> {
   for (const [table, rows] of Object.entries(changes.rows) as [KeyedName, object[]][]) {
-    await upsertRows(table, rows).execute(transaction.db)
+    const added = rows.filter((row) => changes.added.has(row))
+    if (added.length > 0) await transaction.copyIn(table, Object.keys(TABLES[table].columns), valuesOf(table, added))
+    const changed = rows.filter((row) => !changes.added.has(row))
+    if (changed.length > 0) await upsertRows(table, changed).execute(transaction.db)
   }
   if (changes.newSteps.length > 0) {
     await transaction.copyIn(

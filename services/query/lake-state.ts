@@ -20,13 +20,15 @@ export interface LakeState {
 export async function lakeState(call: Reading, id: number | undefined): Promise<LakeState> {
   const { deps, query, request } = call
   const want = await wanted(call)
+  const { newest } = deps.archive
+  // The newest is there: the store need not be asked.
+  if (newest !== undefined && (id ?? newest.snapshot_id) === newest.snapshot_id && includes(newest.cut, want))
+    return { id: newest.snapshot_id, cut: newest.cut }
   if (id !== undefined) {
     const found = await snapshotOf(deps.store.db, id)
     checkIncludes(found, want)
     return { id, cut: cutOf(found) }
   }
-  const { newest } = deps.archive
-  if (newest !== undefined && includes(newest.cut, want)) return { id: newest.snapshot_id, cut: newest.cut }
   const reached = await deps.archive.reach(want, query.wait * 1000, request.signal)
   if (reached === undefined && want.size === 0) {
     const found = await newestSnapshot(deps.store.db)

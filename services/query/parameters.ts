@@ -195,7 +195,7 @@ export function many<Value>(parameter: Parameter<Value | undefined>): Parameter<
         throw new Problem(
           'invalid_parameter',
           `${name} is given ${values.length} times, and may come ${VALUES_MAX} times`,
-          { details: { parameter: name } },
+          { hint: `ask ${VALUES_MAX} at a time`, details: { parameter: name } },
         )
       return values as readonly Value[]
     },

@@ -49,8 +49,8 @@ export interface SqlColumn {
 }
 
 export interface RunDone {
-  /** The file with the answer, which belongs to whoever is told of it. */
-  readonly file: string
+  /** The answer itself where it is short, else the file that it is in, which belongs to whoever is told of it. */
+  readonly answer: { readonly text: Uint8Array } | { readonly file: string }
   readonly rows: number
   readonly bytes: number
 }

@@ -24,14 +24,19 @@ const CSV_TIME = '%Y-%m-%dT%H:%M:%S.%fZ'
 const tooManyRows = (most: number, hint: string): Problem => overLimit(`has more than ${most} rows`, hint)
 const MORE_ROWS = 'add LIMIT, or aggregate; whole sets of rows come from /v1/datasets'
 
-/** A file that is written piece by piece, up to a bound. */
+/** Answers up to this size go to the server as a message: a file for each took as long as a short query. */
+const SHORT_BYTES = 64 * 1024
+
+/** An answer that is written piece by piece, up to a bound: held while it is short, then in a file. */
 class Answer {
-  readonly #handle: FileHandle
+  readonly #path: string
   readonly #bytesMax: number
+  #held: Uint8Array[] = []
+  #file: FileHandle | undefined
   bytes = 0
 
-  constructor(handle: FileHandle, bytesMax: number) {
-    this.#handle = handle
+  constructor(path: string, bytesMax: number) {
+    this.#path = path
     this.#bytesMax = bytesMax
   }
 
@@ -39,8 +44,33 @@ class Answer {
     for (const piece of pieces) {
       this.bytes += piece.length
       if (this.bytes > this.#bytesMax) throw overLimit(`has an answer of more than ${this.#bytesMax} bytes`, MORE_ROWS)
-      if (piece.length > 0) await this.#handle.writeFile(piece)
+      if (piece.length === 0) continue
+      // What a piece lies in may be used again by who gave it.
+      if (this.#file === undefined) this.#held.push(Uint8Array.from(piece))
+      else await this.#file.writeFile(piece)
     }
+    if (this.#file === undefined && this.bytes > SHORT_BYTES) await this.#spill()
+  }
+
+  async #spill(): Promise<void> {
+    this.#file = await open(this.#path, 'wx')
+    const held = this.#held
+    this.#held = []
+    for (const piece of held) await this.#file.writeFile(piece)
+  }
+
+  /** What was written: nothing can be added afterwards. */
+  async end(): Promise<RunDone['answer']> {
+    if (this.#file === undefined) return { text: Buffer.concat(this.#held) }
+    await this.close()
+    return { file: this.#path }
+  }
+
+  /** Lets go of the file. Doing it twice changes nothing. */
+  async close(): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    await file?.close()
   }
 }
 
@@ -114,17 +144,18 @@ async function copied({ connection, limits }: RunContext, body: string, run: ToR
   return rows
 }
 
-async function streamed(context: RunContext, sql: string, run: ToRun, file: string): Promise<number> {
+async function streamed(context: RunContext, sql: string, run: ToRun, file: string): Promise<RunDone> {
   const { connection, limits } = context
   const result = await (await prepared(connection, sql, run.params)).stream()
-  const handle = await open(file, 'wx')
+  const answer = new Answer(file, limits.bytesMax)
   try {
-    const answer = new Answer(handle, limits.bytesMax)
-    return run.format === 'arrow'
-      ? await writeArrow(result, answer, limits.rowsMax)
-      : await writeJson(result, answer, run, limits.jsonRowsMax)
+    const rows =
+      run.format === 'arrow'
+        ? await writeArrow(result, answer, limits.rowsMax)
+        : await writeJson(result, answer, run, limits.jsonRowsMax)
+    return { answer: await answer.end(), rows, bytes: answer.bytes }
   } finally {
-    await handle.close()
+    await answer.close()
   }
 }
 
@@ -135,15 +166,14 @@ export async function runQuery(context: RunContext, run: ToRun): Promise<RunDone
     throw new Problem('bad_sql', 'EXPLAIN answers in json', { hint: 'leave out format' })
   const file = join(answerFolder(context.folder), `${randomUUID()}.${run.format}`)
   try {
-    const rows =
-      run.format === 'csv' || run.format === 'parquet'
-        ? await copied(context, body, run, file)
-        : await streamed(context, `${EXPLAIN[explain]}${body}`, run, file)
+    if (run.format !== 'csv' && run.format !== 'parquet')
+      return await streamed(context, `${EXPLAIN[explain]}${body}`, run, file)
+    const rows = await copied(context, body, run, file)
     const { size } = await stat(file)
     // What the engine writes itself is watched meanwhile, and may be done between two looks.
     if (size > context.limits.bytesMax)
       throw overLimit(`has an answer of more than ${context.limits.bytesMax} bytes`, MORE_ROWS)
-    return { file, rows, bytes: size }
+    return { answer: { file }, rows, bytes: size }
   } catch (error) {
     await rm(file, { force: true })
     throw error

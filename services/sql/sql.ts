@@ -128,8 +128,10 @@ async function pathsFor(
 
 const CHUNK_BYTES = 256 * 1024
 
-/** The answer as a stream; its file has no name any more, and is gone when it was read or left. */
-async function streamOf({ file, bytes, rows }: RunDone): Promise<SqlAnswer> {
+/** The answer as a stream; a file has no name any more, and is gone when it was read or left. */
+async function streamOf({ answer, bytes, rows }: RunDone): Promise<SqlAnswer> {
+  if ('text' in answer) return { rows, bytes, body: new Blob([Uint8Array.from(answer.text)]).stream() }
+  const { file } = answer
   const handle = await open(file, 'r')
   await rm(file, { force: true })
   const body = new ReadableStream<Uint8Array>(
@@ -149,6 +151,26 @@ async function streamOf({ file, bytes, rows }: RunDone): Promise<SqlAnswer> {
   return { rows, bytes, body }
 }
 
+/** Queries whose views are remembered, and the longest of them, in characters. */
+const KNOWN_MAX = 256
+const KNOWN_CHARS = 4_000
+
+/** The views that a query names, remembered by its text: they depend on nothing else. */
+function viewsReader(): (worker: SqlWorker, sql: string, signal: AbortSignal) => Promise<readonly SqlView[]> {
+  const known = new Map<string, readonly SqlView[]>()
+  return async (worker, sql, signal) => {
+    // A process that is to be started reads the query first: that takes its time from no query.
+    const found = worker.pid === undefined ? undefined : known.get(sql)
+    if (found !== undefined) return found
+    const views = await worker.inspect(sql, signal)
+    if (sql.length > KNOWN_CHARS) return views
+    known.set(sql, views)
+    const [oldest] = known.keys()
+    if (known.size > KNOWN_MAX && oldest !== undefined) known.delete(oldest)
+    return views
+  }
+}
+
 /** Opens the SQL service. No process is started before the first query. */
 export async function openSql(options: SqlOptions): Promise<Sql> {
   const limits = { ...SQL_LIMITS, ...options.limits }
@@ -157,12 +179,13 @@ export async function openSql(options: SqlOptions): Promise<Sql> {
     { length: options.processes ?? PROCESSES },
     (_, index) => new SqlWorker({ folder: join(options.folder, `process-${index}`), limits, logger: options.logger }),
   )
+  const viewsOf = viewsReader()
   const turns = new Turns(workers, options.waitingMax ?? WAITING_MAX)
   return {
     query: async ({ sql, params, format, snapshotId, signal }) => {
       const worker = await turns.take(signal)
       try {
-        const views = await worker.inspect(sql, signal)
+        const views = await viewsOf(worker, sql, signal)
         const paths = await pathsFor(options, views, snapshotId)
         const run = { sql, params, format, snapshot: snapshotId, views, paths }
         return await streamOf(await worker.run(run, signal))

@@ -19,6 +19,26 @@ const worded = (value: number) => (Number.isFinite(value) ? value : String(value
 const known = (data: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
 
+const LOOK = {
+  type: 'function',
+  function: { name: 'look', parameters: { type: 'object', properties: { at: { type: 'integer' } }, required: ['at'] } },
+}
+const STATUSES = ['ok', 'tool_error', 'timeout', 'not_found', null]
+
+/** A call, one kind or another by its number: with and without words of the environment, right and wrong by the schema. */
+const callOf = (number: number): Record<string, unknown> =>
+  known({
+    id: 'c',
+    name: number % 5 === 0 ? 'gaze' : 'look',
+    tool: number % 7 === 0 ? 'look' : null,
+    arguments: [{}, { at: 1 }, { at: 'here' }, '{at', null][number % 11] ?? { at: 2, of: 3 },
+    status: STATUSES[number % 6] ?? null,
+    valid: [true, false][number % 4] ?? null,
+    error_codes: number % 9 === 0 ? ['OURS'] : null,
+    attempt: number % 3,
+    latency_ms: number % 8 === 0 ? null : (number * 37) % 500,
+  })
+
 /** The events that a random run is made of, some of them twice, some with other content. */
 function eventsOf(seed: number): Event[] {
   const rows = randomRun(seed)
@@ -48,6 +68,7 @@ function eventsOf(seed: number): Event[] {
         group_id: row.group_id,
         group_size: row.group_id === null ? null : size,
         rollout_index: index,
+        ...(events.length % 3 === 0 ? { tools: [LOOK] } : {}),
       }),
     })
     const seen = row.finished ? (row.n_steps ?? 1) : 1
@@ -61,7 +82,7 @@ function eventsOf(seed: number): Event[] {
           action_kind: 'answer',
           raw_output: `<answer>${at}</answer>`,
           completion_tokens: 7 + at,
-          tool_calls: at === 0 ? [{ id: 'c', name: 'look', arguments: {} }] : [],
+          tool_calls: at < 2 ? [callOf(seed * 31 + events.length)] : [],
         },
       })
     const [score] = row.scores
@@ -108,6 +129,17 @@ function eventsOf(seed: number): Event[] {
           drop_reason: training.drop_reason,
           advantage: Number.isFinite(training.advantage ?? 0) ? training.advantage : null,
         }),
+      })
+    if (events.length % 2 === 0)
+      events.push({
+        type: 'trajectory.annotated',
+        data: {
+          trajectory_id: name,
+          annotation_id: `of-${events.length}`,
+          codes: events.length % 4 === 0 ? ['E4'] : [],
+          annotator: 'mia',
+          method: 'human',
+        },
       })
     if (row.n_conflicts > 0)
       events.push({
@@ -159,6 +191,12 @@ describe('a served store', () => {
     expect([found.numbers.differences, code]).toEqual([[], 0])
     expect(found.numbers.runs).toHaveLength(RUNS)
     expect(found.numbers.runs.reduce((sum, run) => sum + run.trajectories, 0)).toBeGreaterThan(100)
+    // Of calls and annotations there was something to compare.
+    const { rows } = (await (await get('/v1/analytics/errors?run=run-3')).json()) as {
+      rows: { code: string; n_trajectories: number }[]
+    }
+    const named = rows.filter(({ n_trajectories: n }) => n > 0).map(({ code }) => code)
+    expect(named).toEqual(expect.arrayContaining(['E1', 'E4', 'OURS', 'WRONG_TOOL']))
   }, 240_000)
 
   test('answers from a snapshot what it answered when that was new', async () => {

@@ -265,6 +265,8 @@ function figuresOf(total: number, rest: AllReads, streaming: AllReads | undefine
   ]
 }
 
+/** Each query is asked so often, here and there in turn: of five the median still moved by half. */
+const SQL_ROUNDS = 16
 /** Queries over all steps; the others are over tables of hundreds of thousands of rows. */
 const OVER_STEPS = 2
 /** Queries in SQL; `{table}` is a view of the server, and the same file to DuckDB. */
@@ -276,12 +278,7 @@ const QUERIES = [
   'select item_id, policy_version, count(*) as n, sum(response_tokens) as tokens from {trajectories} group by item_id, policy_version order by tokens desc, item_id limit 100',
 ]
 
-async function sqlFigures(
-  server: Running,
-  { files, snapshot }: Filled,
-  total: number,
-  rounds: number,
-): Promise<Figure[]> {
+async function sqlFigures(server: Running, { files, snapshot }: Filled, total: number): Promise<Figure[]> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '512MB' })
   const connection = await instance.connect()
   // Files of the server never change; what it knows of their footers the other may know, too.
@@ -297,7 +294,7 @@ async function sqlFigures(
         (_, table: string) =>
           `read_parquet([${(files.get(table) ?? []).map((file) => `'${file}'`).join(', ')}], union_by_name = true)`,
       )
-      for (let round = 0; round < rounds + 4; round++) {
+      for (let round = 0; round < SQL_ROUNDS; round++) {
         const { ms } = await ask(server.port, { name: sql, path: '/v1/sql', body: { sql, snapshot } })
         const startedMs = performance.now()
         const rows = await connection.runAndReadAll(bare)
@@ -358,7 +355,7 @@ async function ofSize(total: number, rounds: number): Promise<Figure[]> {
       tell(rest)
       // Events that stream into so large a run would only show once more what they cost at a tenth of it.
       if (isLarge) return figuresOf(total, rest, undefined)
-      const sql = await sqlFigures(server, filled, total, rounds)
+      const sql = await sqlFigures(server, filled, total)
       const streaming = await whileStreaming(server, folder, rate / 2)
       say('  while events stream into the same run at half of that rate:')
       tell(streaming)

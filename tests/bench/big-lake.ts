@@ -21,6 +21,8 @@ export interface BigLake {
   readonly datasets: Datasets
   /** The local Parquet file of a table. */
   file(table: 'trajectories' | 'scores' | 'steps'): string
+  /** Where a blob lies. */
+  localPath(key: string): Promise<string>
   /** The bytes of all files. */
   readonly bytes: number
   readonly folder: string
@@ -33,6 +35,9 @@ export const ENGINE = { threads: 2, memoryLimitMb: 1024 }
 /** Text of `chars` random letters that is hardly compressible, out of an expression that differs from row to row. */
 const text = (seed: string, chars: number): string =>
   `left(${Array.from({ length: Math.ceil(chars / 32) }, (_, n) => `md5(${seed} || '${n}')`).join(' || ')}, ${chars})`
+
+/** No step of any run says what another one does. */
+const SEED = `run::VARCHAR || '/' || n::VARCHAR || '/' || s::VARCHAR`
 
 const TRAJECTORY = `'r' || lpad(run::VARCHAR, 4, '0') as run_id, 'r' || lpad(run::VARCHAR, 4, '0') || '/t' || lpad(n::VARCHAR, 7, '0') as trajectory_id,
   (n % 101) / 100.0 as reward, n % 2 = 1 as answer_match`
@@ -57,8 +62,8 @@ const ROWS: Readonly<Record<'trajectories' | 'scores' | 'steps', (size: BigLakeS
     trajectoriesEach,
     stepsEach,
   }) => `select ${TRAJECTORY}, s::BIGINT as step_index, 'message' as action_kind,
-    ${text(`n::VARCHAR || '/' || s::VARCHAR`, 480)} as raw_output, ${text(`'t' || n::VARCHAR || '/' || s::VARCHAR`, 320)} as think_text,
-    [{role: 'tool', content: ${text(`'o' || n::VARCHAR || '/' || s::VARCHAR`, 420)}, content_parts: null, tool_calls: null, tool_call_id: 'c', name: 'chart_to_table', images: null}] as observation
+    ${text(SEED, 480)} as raw_output, ${text(`'t' || ${SEED}`, 320)} as think_text,
+    [{role: 'tool', content: ${text(`'o' || ${SEED}`, 420)}, content_parts: null, tool_calls: null, tool_call_id: 'c', name: 'chart_to_table', images: null}] as observation
     from range(${runs}) r(run), range(${trajectoriesEach}) t(n), range(${stepsEach}) s(s)`,
 }
 
@@ -127,6 +132,7 @@ export async function bigLake(size: BigLakeSize): Promise<BigLake> {
   return {
     datasets: served,
     file: (table) => join(folder, `${table}.parquet`),
+    localPath: (key) => blobs.localPath(key),
     bytes,
     folder,
     close: async () => {

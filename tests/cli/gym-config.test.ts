@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { readConfig } from '#services/config.ts'
 
@@ -26,6 +29,19 @@ it('remote tools come as JSON, or from a file of it', () => {
 })
 
 it('keys of remote tools are not printed', () => {
-  const { lines } = readConfig({ STEPSTORE_GYM_TOOLS: '{"A": {"key" : "secret-1"}}' })
+  const { lines } = readConfig({ STEPSTORE_GYM_TOOLS: String.raw`{"A": {"key" : "a\"secret-1"}}` })
   expect(JSON.stringify(lines)).not.toContain('secret-1')
+})
+
+it('the key of an endpoint is printed nowhere, and an address with a password is refused without it', async () => {
+  const { lines } = readConfig({ OPENAI_API_KEY: 'secret-2' })
+  expect(JSON.stringify(lines)).not.toContain('secret-2')
+  const run = promisify(execFile)
+  const policy = 'openai:http://me:secret-3@127.0.0.1:9/v1'
+  const args = [fileURLToPath(import.meta.resolve('#services/cli/main.ts')), 'gym', 'run', '--policy', policy]
+  const failed: unknown = await run(process.execPath, [...args, '--model', 'm']).catch((error: unknown) => error)
+  const { stderr, code } = failed as { stderr: string; code: number }
+  expect(code).toBe(2)
+  expect(stderr).toContain('bears no password')
+  expect(stderr).not.toContain('secret-3')
 })

@@ -146,6 +146,33 @@ describe('sft', () => {
     expect(await lake.query(`SELECT * FROM read_parquet('${output}.again')`)).toEqual(rows)
   })
 
+  it('tells steps in their order, in whatever order their files come', async () => {
+    lake = await smallLake()
+    const step = (index: number) => ({
+      run_id: 'r1',
+      trajectory_id: 't1',
+      step_index: index,
+      raw_output: `said ${index}`,
+      observation: index % 2 === 0 ? [{ role: 'tool', content: `seen ${index}` }] : [],
+      completion_token_ids: [index],
+    })
+    await lake.add({ steps: [step(2), step(4)] })
+    await lake.add({ steps: [step(0), step(3)] })
+    await lake.add({
+      trajectories: [trajectory({ trajectory_id: 't1', n_steps: 5, group_id: 'g1' })],
+      steps: [step(1)],
+      scores: [{ trajectory_id: 't1', offset: 3, reward: 1 }],
+    })
+    const told = ['said 0', 'seen 0', 'said 1', 'said 2', 'seen 2', 'said 3', 'said 4', 'seen 4']
+    const textOf = (messages: unknown) => (messages as { content: string }[]).map(({ content }) => content)
+    const [talk] = (await built(sft)).rows
+    expect(textOf(talk?.['messages'])).toEqual(told)
+    expect(talk?.['loss_mask']).toEqual([1, 0, 1, 1, 0, 1, 1, 0])
+    const [rollout] = (await built({ ...everything, recipe: 'grpo' })).rows
+    expect(textOf(rollout?.['completion'])).toEqual(told)
+    expect(rollout?.['completion_token_ids']).toEqual([['0'], ['1'], ['2'], ['3'], ['4']])
+  })
+
   it('reads the calls of a prompt in either form, and arguments that were sent as text', async () => {
     lake = await smallLake()
     const calls = [

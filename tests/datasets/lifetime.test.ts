@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Hono } from 'hono'
 import { datasets, type Datasets } from '#services/datasets/datasets.ts'
-import { buildKey } from '#services/datasets/request.ts'
+import { buildKey, type DatasetRequest } from '#services/datasets/request.ts'
 import type { RunCopy } from '#services/datasets/run-copy.ts'
 import { silent } from '#services/logger.ts'
+import { Problem } from '#services/problem.ts'
 import { PUBLIC_URL, served } from './served.ts'
-import { smallLake, trajectory, type SmallLake } from './small-lake.ts'
+import { everything, smallLake, trajectory, type SmallLake } from './small-lake.ts'
 
 const DAY_MS = 24 * 3_600_000
 const PATH = '/v1/datasets/trajectories.jsonl'
@@ -147,6 +148,29 @@ describe('a build', () => {
     await expect(made.ready(pinned, 20_000)).rejects.toThrow('begun 3 times')
     expect(await keys('datasets/pending/')).toEqual([])
     expect((await made.status(id))?.state).toBe('failed')
+  })
+
+  it('that does not fit into the memory of the engine is gathered again in smaller parts, and given up at the smallest', async () => {
+    const tooMuch = new Problem('unavailable', 'the engine ran out of its memory', { details: { resource: 'memory' } })
+    const request: DatasetRequest = { ...everything, recipe: 'sft', format: 'jsonl' }
+    const perPart: string[] = []
+    const holding =
+      (stepsMax: number): RunCopy =>
+      async (job, options) => {
+        const kept = JSON.stringify(job.write?.gather[0])
+        const steps = Number(/\/\/ (\d+)/.exec(kept)?.[1])
+        perPart.push(String(steps))
+        if (steps > stepsMax) throw tooMuch
+        return lake.runCopy(job, options)
+      }
+    const build = async (stepsMax: number, limit: number) => {
+      const made = restarted(holding(stepsMax))
+      const pinned = await made.pin({ ...request, limit }, { snapshotId: 1, after: new Map(), waitMs: 0 })
+      return made.ready(pinned, 20_000)
+    }
+    expect(await build(5000, 3)).toMatchObject({ manifest: { rows: 3 } })
+    await expect(build(1, 2)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(perPart).toEqual(['50000', '5000', '50000', '5000', '500'])
   })
 
   it('that fails leaves an error and no file', async () => {

@@ -3,6 +3,7 @@ import type { EventType } from '#schemas/events.ts'
 import { lakeEngine } from '#services/analytics/lake-rows.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
 import { silent } from '#services/logger.ts'
+import { formatOffsets } from '#services/position.ts'
 import { queryApp } from '#services/query/app.ts'
 import { ArchiveWorld, type Running } from '#tests/support/archive-world.ts'
 import { recordOf } from '#tests/support/histories.ts'
@@ -107,11 +108,12 @@ async function get(path: string): Promise<any> {
   return (answer.headers.get('content-type') ?? '').includes('json') ? JSON.parse(text) : text
 }
 
-async function send(...events: readonly Sent[]): Promise<void> {
+async function send(...events: readonly Sent[]): Promise<string> {
   const offsets = await world.log.append(
     events.map(([type, data]) => recordOf({ type, data, time: '2026-01-01T00:00:00Z' })),
   )
   await running.project.waitFor(offsets, 10_000)
+  return formatOffsets(offsets)
 }
 
 beforeAll(async () => {
@@ -142,7 +144,7 @@ const codesOf = (body: { rows: { code: string; n_trajectories: number }[] }) =>
 describe('/v1/analytics/tools', () => {
   it('counts calls, failures, retries and latencies of each tool', async () => {
     const body = await get('/v1/analytics/tools?run=r&after=latest')
-    expect(body).toMatchObject({ n_trajectories: 7, n_not_in_lake: 0 })
+    expect(body).toMatchObject({ n_trajectories: 7, snapshot: null })
     expect(body.rows).toMatchObject([
       {
         tool: 'look',
@@ -247,23 +249,27 @@ describe('/v1/analytics/errors', () => {
     expect(row('MINE')).toMatchObject({ n_before: 0, solved_share: null, n_new: 1, n_after: 1 })
   })
 
-  it('stays as it was at a snapshot, and goes on with the newest, reading only what is new', async () => {
-    const { snapshot } = await get('/v1/analytics/errors?run=r&after=latest')
+  it('knows what was sent as soon as it is folded, and stays as it was at a snapshot', async () => {
+    await get('/v1/snapshots?after=latest')
+    const [{ snapshot_id: snapshot }] = (await get('/v1/snapshots')).rows
     const before = await get(`/v1/analytics/errors?run=r&snapshot=${snapshot}`)
-    await send(
-      ...rollout('t8', { item: 'c', calls: [[zoom({ arguments: '{x' })]] }),
+    const position = await send(
+      ...rollout('t8', {
+        item: 'c',
+        calls: [[zoom({ arguments: '{x', status: 'timeout', attempt: 2, latency_ms: 77 })]],
+      }),
       annotated('t7', 'h9', ['E6'], { method: 'human', annotator: 'mia' }),
     )
-    const lagging = await get('/v1/analytics/errors?run=r')
-    expect(lagging).toMatchObject({ snapshot, n_trajectories: 7, n_not_in_lake: 1 })
-    // How often tools were called is folded, and known at once.
-    expect((await get('/v1/analytics/tools?run=r')).calls_not_in_lake).toEqual({ zoom: 1 })
-    expect((await get('/v1/analytics/tools?run=r&family=none')).calls_not_in_lake).toEqual({})
-    expect((await get('/v1/analytics/tools?run=r&after=latest')).calls_not_in_lake).toEqual({})
-    const now = await get('/v1/analytics/errors?run=r&after=latest')
-    expect(now).toMatchObject({ n_trajectories: 8, n_not_in_lake: 0 })
-    expect(codesOf(now)).toMatchObject({ E1: 2, E6: 3 })
+    const errors = await get(`/v1/analytics/errors?run=r&after=${position}`)
+    const tools = await get(`/v1/analytics/tools?run=r&after=${position}`)
+    expect(errors).toMatchObject({ snapshot: null, n_trajectories: 8 })
+    expect(codesOf(errors)).toMatchObject({ E1: 2, E6: 3 })
+    expect(tools.rows[1]).toMatchObject({ tool: 'zoom', n_calls: 6, n_retries: 2, latency_ms_max: 77 })
+    expect(tools.rows[1].statuses).toEqual({ ok: 4, timeout: 2 })
+    // None of it waited for the lake.
+    expect((await get('/v1/snapshots')).rows[0].snapshot_id).toBe(snapshot)
     expect(await get(`/v1/analytics/errors?run=r&snapshot=${snapshot}`)).toEqual(before)
+    expect(before).toMatchObject({ snapshot, n_trajectories: 7 })
     const parquet = await app.request('http://127.0.0.1/v1/analytics/errors?run=r&format=parquet')
     expect(
       Buffer.from(await parquet.arrayBuffer())

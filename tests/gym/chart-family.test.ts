@@ -2,8 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { expert, kinds } from '#services/gym/families/chart/index.ts'
 import { banks } from '#services/gym/families/chart/topics.ts'
 import { understood } from '#services/gym/families/chart/wordings.ts'
-import { contactSheet } from '#services/gym/items/contact-sheet.ts'
-import { generatedItem } from '#services/gym/items/generated.ts'
 import { checkedAnswer } from '#services/gym/loop/answer-check.ts'
 import { decodedPng } from '#services/gym/picture/decode.ts'
 import { renderedPng } from '#services/gym/picture/render.ts'
@@ -96,22 +94,5 @@ describe('answers of charts', () => {
     const most = Math.max(...[0, 1, 2, 3].map((letter) => letters.filter((each) => each === letter).length))
     expect(letters.length).toBeGreaterThan(80)
     expect(most / letters.length).toBeLessThan(0.37)
-  })
-})
-
-describe('a contact sheet', () => {
-  const kind = kinds[0] as ItemKind
-  const items = [0, 1, 2].map((index) => generatedItem({ kind, request: { ...base, index } }))
-
-  it('shows every picture, and other pixels with evidence', () => {
-    const [plain, drawn] = [contactSheet(items), contactSheet(items, { evidence: true })]
-    expect([plain.width, plain.height]).toEqual([1260, 396])
-    expect(drawn.sha256).not.toBe(plain.sha256)
-    expect(contactSheet(items.slice(0, 2)).sha256).not.toBe(plain.sha256)
-  })
-
-  it('refuses none and too many', () => {
-    expect(() => contactSheet([])).toThrow(RangeError)
-    expect(() => contactSheet(Array.from({ length: 61 }, () => items[0] as (typeof items)[0]))).toThrow(RangeError)
   })
 })

@@ -1,8 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { seededChart, FORMS, type Chart, type ChartLevel } from '#services/gym/families/chart/chart.ts'
 import { chartPicture } from '#services/gym/families/chart/drawing.ts'
-import { expert, kinds } from '#services/gym/families/chart/index.ts'
-import { checkedAnswer } from '#services/gym/loop/answer-check.ts'
 import { decodedPng } from '#services/gym/picture/decode.ts'
 import { renderedPng } from '#services/gym/picture/render.ts'
 import { random } from '#services/gym/random.ts'
@@ -12,11 +10,12 @@ import { registry } from '#services/gym/tools/registry.ts'
 import { localTools } from '#services/gym/tools/local-tools.ts'
 import { textReader } from '#services/gym/tools/local/read-text.ts'
 import { ToolFailure, type Pixels, type ToolOutput } from '#services/gym/tools/tool.ts'
+import { rememberedReading } from '#tests/support/remembered-reading.ts'
 import Value from 'typebox/value'
 import type { Form } from '#services/gym/families/chart/chart.ts'
-import type { ExpertHeard } from '#services/gym/policies/policy.ts'
 
 const reader = textReader()
+const readText = rememberedReading(reader.readText)
 afterAll(() => reader.close())
 
 const level = (form: Form): ChartLevel => ({ forms: [form], categories: [4, 6], series: [2, 3], labelled: 0, noise: 1 })
@@ -31,7 +30,7 @@ function drawn(form: Form): { chart: Chart; pixels: Pixels } {
 async function called(name: string, task: string, pixels: Pixels, question = ''): Promise<ToolOutput> {
   const tool = await localTools[name]?.()
   if (tool === undefined) throw new Error(`no tool ${name}`)
-  const output = await tool({ task, arguments: {}, images: [pixels], question, choices: [] }, reader.readText)
+  const output = await tool({ task, arguments: {}, images: [pixels], question, choices: [] }, readText)
   const found = registry().find(name, task)
   if (!('task' in found)) throw new Error(found.message)
   expect([...Value.Errors(found.details.output, output.output)]).toEqual([])
@@ -41,7 +40,7 @@ async function called(name: string, task: string, pixels: Pixels, question = '')
 describe('reading a chart from pixels', () => {
   it.each(FORMS)('finds form, names and values of %s to 4 %', { timeout: 30_000 }, async (form) => {
     const { chart, pixels } = drawn(form)
-    const reading = await readChart(pixels, reader.readText)
+    const reading = await readChart(pixels, readText)
     expect(reading.form).toBe(form)
     expect(reading.categories).toEqual(chart.categories)
     for (const [place, name] of chart.series.entries()) {
@@ -54,8 +53,8 @@ describe('reading a chart from pixels', () => {
 
   it('says that there is no chart where there is none', async () => {
     const white: Pixels = { width: 200, height: 100, data: new Uint8Array(80_000).fill(255) }
-    await expect(readChart(white, reader.readText)).rejects.toThrow(ToolFailure)
-    await expect(readChart(white, reader.readText)).rejects.toMatchObject({ error_type: 'NoChartError' })
+    await expect(readChart(white, readText)).rejects.toThrow(ToolFailure)
+    await expect(readChart(white, readText)).rejects.toMatchObject({ error_type: 'NoChartError' })
   })
 
   it('finds the scale that most ticks agree on, whatever one misread tick says', () => {
@@ -99,28 +98,4 @@ describe('chart tools', () => {
       error_type: 'InvalidInput',
     })
   })
-})
-
-describe('the expert of charts', () => {
-  it.each(kinds.map((kind) => [kind.kind, kind] as const))(
-    'solves %s by tools alone',
-    { timeout: 60_000 },
-    async (_, kind) => {
-      let right = 0
-      for (const [index, style] of (['ordinary', 'unseen', 'ordinary'] as const).entries()) {
-        const { svg, question, key } = kind.make({ seed: 3, split: 'test', index, level: index, style })
-        const pixels = decodedPng(renderedPng(svg).bytes)
-        const heard: ExpertHeard[] = []
-        let move = expert(question, key.choices ?? [], heard)
-        while ('tool' in move) {
-          const { text } = await called(move.tool, move.task, pixels, question)
-          heard.push({ tool: move.tool, task: move.task, text, ok: true })
-          move = expert(question, key.choices ?? [], heard)
-        }
-        expect(heard.length).toBeLessThanOrEqual(2)
-        if (checkedAnswer(move.answer, key).answer_match) right++
-      }
-      expect(right).toBeGreaterThanOrEqual(2)
-    },
-  )
 })

@@ -69,6 +69,15 @@ describe('the diagnosis', () => {
     expect(rule).toEqual(injected)
   })
 
+  it('does not take the word for a bad output where there was none to spoil', async () => {
+    const world = await loopWorld()
+    open.push(world)
+    const call = '<think>a</think><tool_call>{"tool": "teller", "task": "tell"}</tool_call>'
+    const { episode_id } = await world.gym.reset()
+    await world.gym.step(episode_id, { raw: call, injected: ['E5', 'E4'] })
+    expect(world.events('trajectory.annotated')).toMatchObject([{ codes: ['E4'], method: 'injected' }])
+  })
+
   it('leaves to the policy what no rule can tell', async () => {
     const { rule, injected } = await diagnosed({ E4: 0.3, E6: 0.4, WRONG_TOOL: 0.3 })
     for (const code of ['E4', 'E6', 'WRONG_TOOL']) expect(among(injected, [code]).length).toBeGreaterThan(20)

@@ -1,4 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
+import type { GymTools } from '#schemas/http-gym.ts'
+import { openTools } from '#services/gym/tools/open.ts'
+import { definitions } from '#services/gym/tools/registry.ts'
 import {
   answerTurn,
   callTurn,
@@ -163,6 +166,38 @@ it('tells what can be asked, and how it is', async () => {
   expect(await (await fetch(`${here.url}/metrics`)).json()).toMatchObject({ episodes_open: 1, active_requests: 1 })
   const text = await (await fetch(`${here.url}/metrics`, { headers: { accept: 'text/plain' } })).text()
   expect(text).toContain('# TYPE stepstore_gym_episodes_open gauge\nstepstore_gym_episodes_open 1\n')
+})
+
+it('says that it is not ready, and why, while what is played cannot be recorded', async () => {
+  let troubles: readonly string[] = []
+  const { url } = await open({ troubles: () => troubles })
+  const asked = async () => {
+    const ready = await fetch(`${url}/readyz`)
+    const health = (await (await fetch(`${url}/health`)).json()) as object
+    return [ready.status, await ready.json(), health]
+  }
+  expect(await asked()).toEqual([200, { ready: true, reasons: [] }, { status: 'healthy' }])
+  troubles = ['the buffer is full']
+  expect(await asked()).toEqual([503, { ready: false, reasons: troubles }, { status: 'degraded' }])
+})
+
+it('tells every tool with its subset, aliases, limits, and the schemas of arguments and answers', async () => {
+  const tools = openTools()
+  const here = await open({ tools })
+  const { tools: told } = (await (await fetch(`${here.url}/v1/gym/tools`)).json()) as GymTools
+  await tools.close()
+  expect(told.map(({ name }) => name)).toEqual(definitions.map(({ name }) => name))
+  for (const { tasks, timeout_ms, aliases } of told) {
+    expect([timeout_ms > 0, aliases.length > 0, tasks.length > 0]).toEqual([true, true, true])
+    for (const { arguments: given, output } of tasks) {
+      expect(given).toMatchObject({ type: 'object', additionalProperties: false })
+      expect(output).toMatchObject({ type: 'object' })
+    }
+  }
+  const chart = told.find(({ name }) => name === 'chartmoe')
+  expect(chart).toMatchObject({ runs: 'local', callable: true, offered_to: ['chart', 'geospatial'] })
+  expect(chart?.tasks.find(({ task }) => task === 'answer')?.subset).toBe('QAAnalysis')
+  expect(told.find(({ name }) => name === 'deplot')).toMatchObject({ runs: 'remote', callable: false })
 })
 
 it('its OpenAPI document names every route that it has', async () => {

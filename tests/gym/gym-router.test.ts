@@ -51,9 +51,11 @@ it('the same bytes are answered the same, and the turn is taken once', async () 
 it('a trajectory that the trainer has stopped ends, with its last turn counted', async () => {
   world = await gymWorld()
   const open = { extra_fields: [item(0)], trajectory_ids: ['a'] }
-  const { dones } = await ask({ ...open, actions: [callTurn], is_last_step: [true] })
+  const { dones, observations } = await ask({ ...open, actions: [callTurn], is_last_step: [true] })
   expect(dones).toEqual([true])
-  expect(world.gym.state('a')).toMatchObject({ done: true, step_count: 1 })
+  // It ran out of turns without an answer, and is paid for that as by our own limit.
+  expect(observations[0]).toEqual({ obs: TOLD, reward: -1 })
+  expect(world.gym.state('a')).toMatchObject({ done: true, step_count: 1, reward: -1, end_reason: 'max_turns' })
   await ask({ ...open, trajectory_ids: ['b'], actions: [callTurn] })
   await ask({ trajectory_ids: ['b'], actions: [''], finish: [true] })
   expect(world.gym.state('b')).toMatchObject({ done: true, step_count: 1, end_reason: 'user_stop' })

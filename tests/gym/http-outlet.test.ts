@@ -57,6 +57,19 @@ it('waits out a server that starts, is over budget or fails, and sends the same 
   expect(new Set(came.map(({ body }) => body)).size).toBe(1)
 })
 
+it('tells what the server could not read, and goes on', async () => {
+  const { url } = await platform(207)
+  const unread: string[] = []
+  const outlet = httpOutlet({
+    url,
+    key: undefined,
+    signal: new AbortController().signal,
+    onUnread: (what) => unread.push(what),
+  })
+  await outlet.send(lines)
+  expect(unread).toEqual(['{}'])
+})
+
 it('gives up where the server refuses, saying what it said', async () => {
   const { url, came } = await platform(401)
   const outlet = httpOutlet({ url, key: undefined, signal: new AbortController().signal })

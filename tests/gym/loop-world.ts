@@ -69,11 +69,13 @@ export const teller: ToolDefinition = {
   runs: 'remote',
 }
 
-/** Another tool, of no use. */
+/** Another tool, of no use and for another family. */
 export const idler: ToolDefinition = {
   ...teller,
   name: 'idler',
   aliases: [],
+  family: 'Diagram Formalization',
+  subset: 'CDL',
   tasks: {
     idle: {
       description: 'nothing',

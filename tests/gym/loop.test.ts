@@ -61,7 +61,21 @@ describe('an episode', () => {
     const { gym } = await world({ recorder: { add: async (events) => void sent.push(...events) } })
     await played(gym, ['', call({ tool: 'nobody' }), answer('7')])
     await played(gym, [call({ name: 'teller', arguments: { x: 1 } }), tell, answer('no number')])
-    expect(sent.length).toBeGreaterThan(12)
+    // Half of a surrogate pair can be written as an escape, which no reader of events takes.
+    const half = String.raw`"\ud800"`
+    for (const written of [
+      `{"tool": ${half}}`,
+      `{"tool": "teller", "task": ${half}}`,
+      `{"tool": "teller", "arguments": {${half}: ${half}}}`,
+      `{"tool": "teller", "arguments": {"confidence": 1e400, "region": [${half}]}}`,
+      `{"tool": "${'n'.repeat(90_000)}", "arguments": ${'['.repeat(5000)}${']'.repeat(5000)}}`,
+    ])
+      await played(gym, [`<think>${half}\ud800</think><tool_call>${written}</tool_call>`])
+    // An id of ours stays within 256 bytes, whatever the run is called.
+    await played(gym, [tell], { run_id: '跑'.repeat(85) })
+    const { episode_id } = await gym.reset({ sampling: { top: '\ud800', deep: [[[[[1]]]]] } })
+    await gym.step(episode_id, { raw: answer('\ud800'), finish_reason: '\udfff', gen_ms: 1e300, prompt_tokens: 9e15 })
+    expect(sent.length).toBeGreaterThan(30)
     for (const event of sent) expect(readEvent(Buffer.from(JSON.stringify(event)))).not.toHaveProperty('pointer')
   })
 
@@ -161,6 +175,10 @@ describe('bad input', () => {
     [{ reward_version: 'vista-2' }, /no reward version/, /did you mean vista-1/],
     [{ reward_version: 'vista-1-difficulty' }, /needs the whole group/, /rescore/],
     [{ run_id: 'a\u0000b' }, /run_id is/, /control/],
+    [{ trajectory_id: 'a\u0085' }, /trajectory_id is/, /control/],
+    [{ group_id: '\ud800' }, /group_id is/, /control/],
+    [{ sampling: { a: 'x'.repeat(20_000) } }, /sampling is an object/, /at most 16384 letters/],
+    [{ sampling: { a: [[[[[[[[[]]]]]]]]] } }, /sampling is an object/, /levels deep/],
     [{ max_turns: 3.5 }, /max_turns is 3.5/, /1 to 32/],
     [{ format: 'loose' }, /format is "loose"/, /strict or lenient/],
   ])('%j is refused', async (options, message, hint) => {
@@ -169,6 +187,16 @@ describe('bad input', () => {
     await expect(refused).rejects.toMatchObject({ code: 'invalid', hint: expect.stringMatching(hint) })
     await expect(refused).rejects.toThrow(message)
     expect(gym.counts().episodes_open).toBe(0)
+  })
+
+  it('another reward version than that of its run is refused: its rewards would be filed under a wrong name', async () => {
+    const { gym } = await world()
+    await gym.reset({ run_id: 'a', reward_version: 'vista-1-dense' })
+    await expect(gym.reset({ run_id: 'a', index: 1 })).rejects.toMatchObject({
+      code: 'invalid',
+      hint: expect.stringMatching(/another run_id/),
+    })
+    await gym.reset({ run_id: 'b', index: 1 })
   })
 
   it('an episode that is ended while a step is under way ends once', async () => {
@@ -283,6 +311,32 @@ describe('a recorded call', () => {
 })
 
 describe('many episodes', () => {
+  it('1,000 are in flight at once, each with a memory that does not grow beyond its bounds', async () => {
+    const { gym, events, right } = await world()
+    const begun = await Promise.all(Array.from({ length: 1000 }, (_, index) => gym.reset({ index, max_turns: 32 })))
+    const padded = tell.replace('Look.', 'Look. '.repeat(2) + 'x y z w '.repeat(600))
+    for (const text of [tell, padded]) await Promise.all(begun.map(({ episode_id }) => gym.step(episode_id, text)))
+    expect(gym.counts()).toMatchObject({ episodes_open: 1000, episodes_max: 1000 })
+    const [first] = begun
+    const sizes: number[] = []
+    for (let turn = 0; turn < 29; turn++) {
+      const { done } = await gym.step(first?.episode_id ?? '', padded)
+      if (done) break
+      sizes.push(JSON.stringify(gym.state(first?.episode_id ?? '').messages).length)
+    }
+    // Words of the policy and of 32 observations, however much it writes.
+    expect(sizes.length).toBeGreaterThan(5)
+    expect(Math.max(...sizes)).toBeLessThan(responseCharsMax + 32 * 8192 + 10_000)
+    const last = await Promise.all(
+      begun.slice(1).map(({ episode_id, item_id }) => gym.step(episode_id, answer(right(item_id)))),
+    )
+    // 600 repeats of a phrase are no sound thought: all are paid for that, and none for another's answer.
+    expect(new Set(last.map(({ reward }) => reward))).toEqual(new Set([-3]))
+    expect(last.every(({ score }) => score?.answer_match === true)).toBe(true)
+    expect(gym.counts().episodes_open).toBe(0)
+    expect(events('trajectory.finished')).toHaveLength(1000)
+  })
+
   it('are refused beyond the most, and idle ones end by themselves', async () => {
     let now = 0
     const { gym, events } = await world({ episodes_max: 3, idle_ms: 1000, monotonic: () => now })

@@ -143,6 +143,41 @@ describe('a model behind an endpoint', () => {
     expect(seen.map(({ body }) => body.logprobs)).toEqual([true, undefined, undefined, undefined, undefined, undefined])
   })
 
+  it('keeps the key out of what it says, follows no redirect, and reads no more than an answer can be', async () => {
+    const quoting = await endpoint(() => ({ status: 400, body: { error: 'Incorrect API key provided: secret' } }))
+    const { play } = await playing(quoting.url, { retries: 1 })
+    const refusal: unknown = await play(0).catch((error: unknown) => error)
+    expect(String(refusal)).toContain('********')
+    expect(JSON.stringify([refusal, String(refusal)])).not.toContain('secret')
+    const other = await endpoint(asking)
+    const moved = await endpoint(() => ({
+      status: 307,
+      body: {},
+      headers: { location: `${other.url}/chat/completions` },
+    }))
+    await expect((await playing(moved.url, { retries: 0 })).play(0)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(other.seen).toEqual([])
+    const huge = await endpoint(() => ({ status: 200, body: 'x'.repeat(33 * 1024 * 1024) }))
+    await expect((await playing(huge.url, { retries: 0 })).play(0)).rejects.toThrow(/over \d+ bytes/)
+  })
+
+  it('is recorded without the key, and with counts and ids of tokens as far as they make sense', async () => {
+    const { url } = await endpoint(() => ({
+      status: 200,
+      body: {
+        choices: [{ message: { content: '<think>a</think><answer>1</answer>' }, token_ids: [1, -2] }],
+        usage: { prompt_tokens: 9e15, completion_tokens: 9e15 },
+      },
+    }))
+    const { world, play } = await playing(url)
+    await play(0)
+    const [step] = world.events('step.recorded')
+    expect(step).toMatchObject({ prompt_tokens: 1e9, completion_tokens: 1e9 })
+    expect(step).not.toHaveProperty('completion_token_ids')
+    const told = [step, world.events('trajectory.started'), world.events('trajectory.finished')]
+    expect(JSON.stringify(told)).not.toContain('secret')
+  })
+
   it('gives up after its retries, at a refusal, and when the budget is spent', async () => {
     const down = await endpoint(() => ({ status: 503, body: {} }))
     await expect((await playing(down.url, { retries: 2 })).play(0)).rejects.toMatchObject({ code: 'unavailable' })

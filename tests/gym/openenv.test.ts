@@ -197,8 +197,22 @@ it('a stateless reset leaves no episode open', async () => {
   expect(body).toMatchObject({ done: false, reward: null, observation: { turns_left: 3 } })
   expect(made.gym.counts().episodes_open).toBe(0)
   const refused = await post(`${made.url}/reset`, { difficulty: 3 })
-  expect(refused.status).toBe(400)
-  expect(refused.body['code']).toBe('invalid')
+  expect(refused.body).toMatchObject({ code: 'invalid', status: 422 })
+})
+
+it.each([
+  ['/reset', { difficulty: 3 }],
+  ['/reset', '{'],
+  ['/reset', { seed: 'x' }],
+  ['/step', {}],
+  ['/step', { action: { txt: 'x' } }],
+  ['/step', { action: { text: 5 } }],
+  ['/step', { action: { text: 'x' }, timeout_s: -1 }],
+])('what does not fit is 422, as in the server of OpenEnv: %s %j', async (path, body) => {
+  const made = await gymWorld()
+  world = made
+  expect((await post(`${made.url}${path}`, body)).status).toBe(422)
+  expect(made.gym.counts().episodes_open).toBe(0)
 })
 
 it('lists its tools over MCP, and says where they are called', async () => {
@@ -210,4 +224,9 @@ it('lists its tools over MCP, and says where they are called', async () => {
   const called = await post(`${here.url}/mcp`, { ...list, method: 'tools/call', params: { name: 'EasyOCR' } })
   expect(called.body).toMatchObject({ error: { code: -32601, message: expect.stringContaining('/ws') as string } })
   expect((await post(`${here.url}/mcp`, {})).body).toMatchObject({ id: null, error: { code: -32600 } })
+  expect((await post(`${here.url}/mcp`, '{')).body).toMatchObject({ id: null, error: { code: -32700 } })
+  const socket = await openEnvClient(here.url, '/mcp')
+  expect(await socket.say(list)).toEqual({ jsonrpc: '2.0', id: 1, result: { tools } })
+  expect(await socket.say('{')).toMatchObject({ error: { code: -32700 } })
+  await socket.close()
 })

@@ -50,6 +50,19 @@ describe('detection by words', () => {
     expect(output_json).toMatchObject({ boxes: [[200, 60, 280, 140]], phrases: ['square'], size: [320, 480] })
   })
 
+  it('counts no letters of a heading', async () => {
+    const table = svgPicture(
+      480,
+      320,
+      '#ffffff',
+      text('MARKET STALL A', { x: 24, y: 44, size: 26, family: 'Roboto', weight: 700 }),
+      element('polygon', { points: '100,200 140,270 60,270', fill: '#2e9e4f' }),
+      element('polygon', { points: '300,200 340,270 260,270', fill: '#2160c4' }),
+    )
+    expect(await called('grounding_dino', 'detect', { caption: 'triangle' }, table)).toMatchObject({ n_detections: 2 })
+    expect(await called('grounding_dino', 'detect', { caption: 'object' }, table)).toMatchObject({ n_detections: 2 })
+  })
+
   it('says which words it does not know', async () => {
     expect((await called('grounding_dino', 'detect', { caption: 'purple unicorn' })).observation).toContain(
       'not known here: unicorn',
@@ -139,6 +152,20 @@ describe('OCR tasks', () => {
     expect(region.output_json?.['processed_output']).toMatch(/^12\.50 \[/)
     expect((await called('easyocr', 'detect_only', {}, table)).output_json?.['boxes']).toHaveLength(9)
     expect((await called('easyocr', 'recognize_only', {}, table)).output_json?.['texts']).toHaveLength(9)
+  })
+})
+
+describe('an enlarged part', () => {
+  it('is read as well as the whole: letters of 18 pixels, shown at 90', async () => {
+    const cut = await called('deepeyes', 'image_zoom_in_tool', { bbox_2d: [30, 260, 140, 290] })
+    const [image] = cut.output_images
+    const context = { images: new Map([[image!.image_id, image!.bytes]]), question: '', choices: [] }
+    const { output_json } = await tools.call({ tool: 'easyocr' }, context)
+    const regions = output_json?.['regions'] as readonly { text: string; box: readonly number[] }[]
+    expect(regions.map(({ text }) => text)).toEqual(['Oak Street'])
+    const { width } = decodedPng(image!.bytes)
+    const [left = 0, , right = 0] = regions[0]!.box
+    expect([left / width < 0.2, right / width > 0.7, right <= width]).toEqual([true, true, true])
   })
 })
 

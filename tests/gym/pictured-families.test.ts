@@ -1,12 +1,10 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { expert as documentExpert, kinds as documentKinds } from '#services/gym/families/document/index.ts'
 import { expert as geospatialExpert, kinds as geospatialKinds } from '#services/gym/families/geospatial/index.ts'
 import { expert as othersExpert, kinds as othersKinds } from '#services/gym/families/others/index.ts'
 import { checkedAnswer } from '#services/gym/loop/answer-check.ts'
 import { decodedPng } from '#services/gym/picture/decode.ts'
 import { renderedPng } from '#services/gym/picture/render.ts'
-import { localTools } from '#services/gym/tools/local-tools.ts'
-import { textReader } from '#services/gym/tools/local/read-text.ts'
 import type { Box, ItemKind, ItemRequest, Scene } from '#services/gym/items/item.ts'
 import type { Expert } from '#services/gym/policies/policy.ts'
 import type { Pixels } from '#services/gym/tools/tool.ts'
@@ -38,9 +36,6 @@ function inkIn({ width, data }: Pixels, [left, top, right, bottom]: Box): number
 }
 
 describe.each(families)('$kind', (kind, expert) => {
-  const reader = textReader()
-  afterAll(() => reader.close())
-
   it('gives the same picture twice, and other ones for other splits and styles', () => {
     const picture = (request: Partial<ItemRequest>): string => kind.make({ ...base, ...request }).svg
     expect(picture({})).toBe(picture({}))
@@ -50,7 +45,7 @@ describe.each(families)('$kind', (kind, expert) => {
   })
 
   it('answers with one of the choices, and the right answer passes the check', () => {
-    for (const { key } of scenes(kind, 60)) {
+    for (const { key } of scenes(kind, 30)) {
       if (key.choices !== undefined) {
         expect(key.choices).toContain(key.answer[0])
         expect(new Set(key.choices).size).toBe(key.choices.length)
@@ -61,7 +56,7 @@ describe.each(families)('$kind', (kind, expert) => {
   })
 
   it('has evidence boxes inside the picture, with ink in them', () => {
-    for (const scene of scenes(kind, 4)) {
+    for (const scene of scenes(kind, 3)) {
       const pixels = decodedPng(renderedPng(scene.svg).bytes)
       expect(scene.evidence.length).toBeGreaterThan(0)
       for (const { box } of scene.evidence) {
@@ -70,26 +65,6 @@ describe.each(families)('$kind', (kind, expert) => {
         expect(inkIn(pixels, box)).toBeGreaterThan(0.02)
       }
     }
-  })
-
-  it('is solved by its expert from what the tool read', { timeout: 60_000 }, async () => {
-    let right = 0
-    const made = scenes(kind, 3)
-    for (const { svg, question, key } of made) {
-      const choices = key.choices ?? []
-      const call = expert(question, choices, [])
-      if (!('tool' in call)) throw new Error('the expert calls a tool first')
-      const tool = await localTools[call.tool]?.()
-      if (tool === undefined) throw new Error(`there is no local ${call.tool}`)
-      const images = [decodedPng(renderedPng(svg).bytes)]
-      const { text } = await tool(
-        { task: call.task, arguments: call.arguments, images, question, choices },
-        reader.readText,
-      )
-      const move = expert(question, choices, [{ tool: call.tool, task: call.task, text, ok: true }])
-      if ('answer' in move && checkedAnswer(move.answer, key).answer_match) right++
-    }
-    expect(right).toBeGreaterThanOrEqual(2)
   })
 
   it('is answered by a guess where the tool fails', () => {

@@ -42,6 +42,29 @@ describe('reading text', () => {
     expect((await words(pixels)).toSorted()).toEqual(labels.toSorted())
   })
 
+  it('keeps the blanks of a telephone number', async () => {
+    for (const family of ['Inter', 'Roboto', 'DejaVu Sans'])
+      expect(await words(picture(text('819 379 5996', { x: 40, y: 60, size: 17, family })))).toEqual(['819 379 5996'])
+  })
+
+  it('reads a number inside a ring, whose arcs are no letters', async () => {
+    const whole = 2 * Math.PI * 50
+    const ring = { cx: 100, cy: 60, r: 50, fill: 'none', 'stroke-width': 14 }
+    const arc = { ...ring, stroke: '#7a1f3d', 'stroke-dasharray': `${(whole * 0.8).toFixed(1)} ${whole.toFixed(1)}` }
+    const pixels = picture(
+      element('circle', { ...ring, stroke: '#eaf6ef' }),
+      element('circle', { ...arc, transform: 'rotate(-90 100 60)' }),
+      text('80%', { x: 100, y: 69, size: 24, family: 'DejaVu Sans', weight: 700, anchor: 'middle' }),
+    )
+    expect(await words(pixels)).toContain('80%')
+  })
+
+  it('reads times and bold percentages again where figures were missed', async () => {
+    const time = picture(text('18:11', { x: 40, y: 60, size: 17, family: 'Roboto' }))
+    const share = picture(text('41%', { x: 100, y: 60, size: 38, family: 'Inter', weight: 700, anchor: 'middle' }))
+    expect([await words(time), await words(share)]).toEqual([['18:11'], ['41%']])
+  })
+
   it('takes swatches, rules and markers for no text', async () => {
     const pixels = picture(
       element('rect', { x: 10, y: 10, width: 14, height: 14, fill: '#1f77b4' }),

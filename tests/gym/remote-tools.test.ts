@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Type } from 'typebox'
 import { renderedPng } from '#services/gym/picture/render.ts'
+import { checkOf } from '#services/gym/tools/arguments.ts'
+import { definitions } from '#services/gym/tools/registry.ts'
 import { addressesOf } from '#services/gym/tools/remote/addresses.ts'
 import { remoteTools } from '#services/gym/tools/remote/remote.ts'
 import { RemoteFailure, type RemoteRequest, type RemoteTool } from '#services/gym/tools/tools.ts'
@@ -152,6 +154,31 @@ describe('STEPSTORE_GYM_TOOLS', () => {
     })
   })
 
+  it('may name a tool that runs here: the address goes before it, and words are an answer too', async () => {
+    const words = await toolServer({ processed_output: 'a | b' })
+    const setting = { ChartMoE: { url: words.url('well'), wire: 'verl-tool' }, SAM: { url, wire: 'openai' } }
+    const { remotes, definitions: known } = remoteTools(JSON.stringify(setting), definitions)
+    expect(remotes.map(({ tool }) => tool)).toEqual(['chartmoe', 'sam'])
+    const tools = openTools({ definitions: known, remotes })
+    const told = await tools.call({ tool: 'ChartMoE', task: 'to_table' }, request.context)
+    expect(told).toMatchObject({ status: 'ok', tool: 'chartmoe', server: new URL(words.url('well')).host })
+    expect(words.asked).toHaveLength(1)
+    // Words are no boxes.
+    const checked = checkOf(known.find(({ name }) => name === 'sam')!.tasks['everything_segment']!.output)
+    expect(checked({ processed_output: 'a mask' })).not.toEqual([])
+    await tools.close()
+    await words.close()
+  })
+
+  it('reaches every tool that the paper names, by its name there', () => {
+    const named =
+      'GroundingDINO SAM EasyOCR UniChart DePlot ChartMoE ChartDet ChartOCR ChartAssistant ChartVLM G-LLaVA MultiMath DiagramFormalizer Inter-GPS'.split(
+        ' ',
+      )
+    const setting = Object.fromEntries(named.map((name) => [name, { url, wire: 'verl-tool' }]))
+    expect(remoteTools(JSON.stringify(setting), definitions).remotes).toHaveLength(named.length)
+  })
+
   it('unset is no remote tool', () => {
     expect(remoteTools('', [detector, local]).remotes).toEqual([])
   })
@@ -160,7 +187,6 @@ describe('STEPSTORE_GYM_TOOLS', () => {
     ['no JSON', '{', 'is no JSON'],
     ['a list', [], 'is no JSON object'],
     ['a mistyped tool', { GroundingDIMO: { url, wire: 'openai' } }, 'no tool "GroundingDIMO"'],
-    ['a tool that runs here', { easyocr: { url, wire: 'openai' } }, 'EasyOCR runs here'],
     ['a mistyped field', { GroundingDINO: { url, wire: 'openai', timeoutms: 1 } }, 'unknown field "timeoutms"'],
     ['an unknown wire', { GroundingDINO: { url, wire: 'grpc' } }, 'names no wire'],
     ['an address that is none', { GroundingDINO: { url: 'ftp://x', wire: 'openai' } }, 'no url that can be used'],

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkedAnswer, readNumber, type AnswerKey } from '#services/gym/loop/answer-check.ts'
 import { repetitionLevel } from '#services/gym/loop/repetition.ts'
-import { rewardParts, vistaReward } from '#services/gym/loop/reward.ts'
+import { rewardParts, scoredTurns, type ScoreRule } from '#services/gym/loop/reward.ts'
 import { formatViolations, readTurn } from '#services/gym/loop/turn-grammar.ts'
 
 const call = '<think>Look.</think><tool_call>{"name":"chart_to_table","arguments":{"task":"to_table"}}</tool_call>'
@@ -11,6 +11,14 @@ const wrong = '<think>Read.</think><answer>41</answer>'
 const key: AnswerKey = { answer: ['42'], answer_type: 'numeric', unit: 'mm' }
 const stuck = (times: number): string =>
   `<think>${'Let me check the bars again. '.repeat(times)}</think><answer>42</answer>`
+
+/** The score of a rollout's turns as they were written. */
+const vistaReward = (turns: readonly string[], of: AnswerKey, rule: ScoreRule = { needs_tool_call: false }) =>
+  scoredTurns(
+    turns.map((raw) => ({ ...readTurn(raw, rule.format), rep_level: repetitionLevel(raw) })),
+    of,
+    rule,
+  )
 
 describe('the reward', () => {
   it.each([

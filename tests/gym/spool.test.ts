@@ -132,7 +132,9 @@ describe('the spool', () => {
     const outlet: Outlet = { putImage: async () => {}, send: async () => Promise.reject(new Error('refused')) }
     const made = await spool(outlet)
     await made.add([event('a')])
+    expect(made.failure()).toBeNull()
     await expect(made.flush()).rejects.toThrow('refused')
+    expect(made.failure()).toBe('refused')
     await expect(made.add([event('b')])).rejects.toThrow('refused')
   })
 })

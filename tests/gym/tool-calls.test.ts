@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { Value } from 'typebox/value'
 import { afterAll, describe, expect, it } from 'vitest'
 import { definitions, registry, toolSchemas } from '#services/gym/tools/registry.ts'
 import { openTools } from '#services/gym/tools/open.ts'
@@ -66,6 +67,15 @@ describe('the shapes of a call', () => {
     [2, { tool: 'grounding_dino', task: 'detect', arguments: 'red cube' }],
     [3, { tool: 'easyocr', parameters: { min_confidence: 0.5 } }],
     [4, { name: 'image_zoom_in_tool', arguments: { bbox_2d: [0, 0, 20, 20] } }],
+    // The task among the arguments: as in the released environment, and as tools are offered to chat templates.
+    [3, { tool: 'chartmoe', parameters: { task: 'to_table' } }],
+    [3, { tool: 'easyocr', parameters: { task: 'extract_by_region', region: [0, 0, 20, 20] } }],
+    [4, { name: 'grounding_dino', arguments: { task: 'detect', caption: 'red cube' } }],
+    [4, { name: 'grounding_dino', arguments: { task: 'detect', arguments: { caption: 'red cube' } } }],
+    // Native calls bear their arguments as text.
+    [4, { name: 'grounding_dino', arguments: '{"caption": "red cube"}' }],
+    // A free prompt is for the task that takes one.
+    [3, { tool: 'chartmoe', prompt: 'Which bar is highest?' }],
   ])('shape %i is taken: %j', async (shape, call) => {
     // There is no picture, which only a call that was carried out can find.
     for (const written of [call, JSON.stringify(call)]) {
@@ -76,6 +86,33 @@ describe('the shapes of a call', () => {
       })
     }
   })
+})
+
+it('a task among the arguments is the task, and none of the arguments', async () => {
+  const flat = await tools.call({ name: 'dino', arguments: { task: 'detect', caption: 'cube' } }, context)
+  expect([flat.task, flat.arguments]).toEqual(['detect', { caption: 'cube' }])
+  const asked = await tools.call({ tool: 'chartmoe', prompt: 'Which?' }, context)
+  expect([asked.task, asked.arguments]).toEqual(['answer', { prompt: 'Which?' }])
+})
+
+it('a value of a wrong type in any argument of any tool is E3, and the tool is not reached', async () => {
+  let checked = 0
+  for (const { name, tasks } of definitions) {
+    for (const [task, { arguments: schema }] of Object.entries(tasks)) {
+      const fields = Object.keys((schema as { properties?: object }).properties ?? {})
+      const sound = Value.Create(schema) as Record<string, unknown>
+      for (const field of fields) {
+        for (const value of [{ not: 'a value' }, true, [[[null]]], null]) {
+          const result = await tools.call({ tool: name, task, arguments: { ...sound, [field]: value } }, context)
+          expect([name, task, field, result.status]).toEqual([name, task, field, 'invalid'])
+          expect(result.error_codes).toContain('E3')
+          expect(result.schema_errors.every(({ path }) => path.startsWith('arguments.'))).toBe(true)
+          checked++
+        }
+      }
+    }
+  }
+  expect(checked).toBeGreaterThan(200)
 })
 
 describe('what is wrong with a call', () => {
@@ -93,6 +130,10 @@ describe('what is wrong with a call', () => {
     ],
     ['a list for arguments', { tool: 'easyocr', arguments: ['x'] }, 'E1'],
     ['both arguments and parameters', { tool: 'easyocr', arguments: {}, parameters: {} }, 'E1'],
+    ['a prompt beside arguments', { tool: 'chartmoe', prompt: 'Which?', arguments: {} }, 'E1'],
+    ['two tasks', { tool: 'easyocr', task: 'recognize_only', arguments: { task: 'detect_only' } }, 'E2'],
+    ['an argument of a name that all objects have', { tool: 'easyocr', arguments: { constructor: 1 } }, 'E2'],
+    ['an argument named __proto__', '{"tool": "easyocr", "arguments": {"__proto__": {}}}', 'E2'],
     ['an unknown argument', { tool: 'grounding_dino', arguments: { caption: 'cube', box_treshold: 0.3 } }, 'E2'],
     ['a value of the wrong type', { tool: 'grounding_dino', arguments: { caption: 7 } }, 'E3'],
     ['a value out of range', { tool: 'grounding_dino', arguments: { caption: 'cube', box_threshold: 7 } }, 'E3'],
@@ -114,6 +155,19 @@ describe('what is wrong with a call', () => {
   it('names the argument that was meant', async () => {
     const result = await tools.call({ tool: 'dino', arguments: { caption: 'cube', box_treshold: 0.3 } }, context)
     expect(result.observation).toContain('did you mean box_threshold?')
+  })
+
+  it('tells the first of very many faults, and names of any length in short', async () => {
+    const strange = Object.fromEntries(Array.from({ length: 5000 }, (_, place) => [`k${place}`, place]))
+    for (const call of [
+      { tool: 'easyocr', arguments: strange },
+      { tool: 'easyocr', ...strange },
+      { tool: 'easyocr', task: 'x'.repeat(90_000) },
+      { tool: 'x'.repeat(90_000) },
+    ]) {
+      const { schema_errors, observation, name, task } = await tools.call(call, context)
+      expect(JSON.stringify([schema_errors, observation, name, task]).length).toBeLessThan(10_000)
+    }
   })
 
   it('tells two faults with both codes', async () => {

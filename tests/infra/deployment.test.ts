@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { topicSettings } from '#infra/local/topic.ts'
-import { PROGRAMS, readConfig } from '#services/config.ts'
+import { ALL_PROGRAMS, readConfig } from '#services/config.ts'
 
 const root = dirname(fileURLToPath(import.meta.resolve('#infra/compose.yaml')))
 const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8')
@@ -37,7 +37,7 @@ describe('alerts', () => {
 
 describe('deployments', () => {
   test('run every program, each by its name', () => {
-    const own = PROGRAMS.toSorted()
+    const own = ALL_PROGRAMS.toSorted()
     expect(all(manifests.join('---\n'), /args: \[serve, (\w+)\]/g).toSorted()).toEqual(own)
     expect(all(compose, /command: \[serve, (\w+)\]/g).toSorted()).toEqual(own)
   })
@@ -46,11 +46,21 @@ describe('deployments', () => {
     const environment = Object.fromEntries(
       all(compose, /^ {4,6}((?:[A-Z]+_)*[A-Z]+): /gm)
         .filter((name) => /^(STEPSTORE_|LOG_|STORE_|BLOBS_)/.test(name))
-        .map((name) => [name, name.endsWith('PUBLIC_URL') ? 'http://127.0.0.1:7071' : undefined]),
+        .map((name) => [name, /PUBLIC_URL$|^STEPSTORE_URL$/.test(name) ? 'http://127.0.0.1:7071' : undefined]),
     )
     expect(Object.keys(environment)).toContain('STEPSTORE_PUBLIC_URL')
     expect(() => readConfig(environment)).not.toThrow()
     expect(() => readConfig({ ...environment, STEPSTORE_PUBLIC_URI: 'x' })).toThrow('STEPSTORE_PUBLIC_URI')
+  })
+
+  test('the gym knows where to send what was played, by the name and port of ingest', () => {
+    const gym = read('kubernetes', 'gym.yaml')
+    const [url = ''] = all(gym, /name: STEPSTORE_URL, value: '([^']+)'/g)
+    expect(read('kubernetes', 'ingest.yaml')).toContain(`name: ${new URL(url).hostname}`)
+    expect(compose).toContain('STEPSTORE_URL: http://ingest:7070')
+    // Policies are held against pods, not against services.
+    expect(read('kubernetes', 'network.yaml')).toContain('port: 7070')
+    expect(() => readConfig({ PROGRAMS: 'gym', STEPSTORE_URL: url, STEPSTORE_KEY: 'k', HOST: '0.0.0.0' })).not.toThrow()
   })
 
   test('every workload on Kubernetes is probed, bounded, unprivileged, and has a disruption budget', () => {
@@ -58,7 +68,7 @@ describe('deployments', () => {
       .join('---\n')
       .split('---\n')
       .filter((text) => /^kind: Deployment$/m.test(text))
-    expect(workloads.length).toBe(PROGRAMS.length)
+    expect(workloads.length).toBe(ALL_PROGRAMS.length)
     for (const workload of workloads) {
       for (const wanted of [
         'enableServiceLinks: false',
@@ -73,7 +83,7 @@ describe('deployments', () => {
         expect(workload).toContain(wanted)
     }
     expect(all(manifests.join('---\n'), /kind: PodDisruptionBudget\nmetadata:\n {2}name: (\w+)/g).toSorted()).toEqual(
-      PROGRAMS.toSorted(),
+      ALL_PROGRAMS.toSorted(),
     )
   })
 

@@ -181,4 +181,58 @@ describe('project', () => {
     expect((await store.db.selectFrom('runs').select('run_id').execute()).map((row) => row.run_id)).toEqual(['new'])
     expect(seen).toEqual(['the rows belong to another log 0/1', 'the rows belong to another log 1/1'])
   })
+
+  it('commits small batches of several partitions together, and each by itself where one of them fails', async () => {
+    await emptyStore(store)
+    const log = memoryLog({ partitions: 4 })
+    let commits = 0
+    const watched: Store = {
+      ...store,
+      get db() {
+        return store.db
+      },
+      transaction: (work) => {
+        commits += 1
+        return store.transaction((transaction) =>
+          work({
+            ...transaction,
+            copyIn: (table, columns, rows) => {
+              const list = [...rows]
+              if (list.some((row) => row.includes('poison'))) throw new Error('poison')
+              return transaction.copyIn(table, columns, list)
+            },
+          }),
+        )
+      },
+    }
+    const started = (run: string, partition: number) => {
+      const data = { run_id: run, kind: 'rl' }
+      return { ...recordOf({ type: 'run.started', data, time: '2026-01-01T00:00:00Z' }), partition }
+    }
+    /** A run for each partition. */
+    const runs = (stem: string): ReturnType<typeof started>[] => {
+      const found = new Map<number, ReturnType<typeof started>>()
+      for (let n = 0; found.size < 4; n++) {
+        const partition = log.partitionOf(`${stem}${n}`)
+        if (!found.has(partition)) found.set(partition, started(`${stem}${n}`, partition))
+      }
+      return [...found.values()]
+    }
+    const project = await startProject({ log, store: watched, logger: silent })
+    try {
+      commits = 0
+      await log.append(runs('a'))
+      expect(await project.waitFor(new Map([0, 1, 2, 3].map((partition) => [partition, 1])), 5000)).toBe(true)
+      expect(commits).toBeLessThan(4)
+      const home = log.partitionOf('poison')
+      await log.append([started('poison', home), ...runs('b').filter(({ partition }) => partition !== home)])
+      const others = [0, 1, 2, 3].filter((partition) => partition !== home)
+      expect(await project.waitFor(new Map(others.map((partition) => [partition, 2])), 5000)).toBe(true)
+      expect(project.offsets.get(home)).toBe(1)
+      expect(project.failing).toBe('Error: poison')
+    } finally {
+      await project.stop()
+    }
+    expect(await store.db.selectFrom('runs').select('run_id').execute()).toHaveLength(7)
+  })
 })

@@ -1,6 +1,8 @@
 /** The gym as others play it: OpenEnv's official client, and Gymnasium's own checker over clients/python. */
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { core, optionsOf, played, plays } from '#tests/support/gym-faces.ts'
+import { gymWorld } from '#tests/support/gym-world.ts'
 import { pythonWith, runPython } from '#tests/support/python.ts'
 import { until } from '#tests/support/processes.ts'
 import { cleanUp, newWorld, startServer, type World } from '#tests/support/server-process.ts'
@@ -50,6 +52,37 @@ const rollout = (id: string): Promise<Rollout> =>
     },
     20_000,
   )
+
+interface Told {
+  readonly rewards: readonly (number | null)[]
+  readonly texts: readonly string[]
+}
+
+it.each([
+  ['the official client of OpenEnv', 'faces-openenv.py'],
+  ['the environment for Gymnasium', 'faces-gymnasium.py'],
+])('%s is paid and recorded as the core itself', async (_, script) => {
+  const expected = await played(core)
+  const found = await playedAll(async (url) => {
+    const asked = plays.map((play) => ({ options: optionsOf(play), turns: play.turns }))
+    return ran<readonly Told[]>(script, { url, plays: asked })
+  })
+  // Gymnasium has no step without a reward: there it is 0.
+  const paid = expected.outcomes.map(({ rewards, texts }) => ({ rewards: rewards.map((reward) => reward ?? 0), texts }))
+  expect(
+    found.outcomes.map(({ rewards, texts }) => ({ rewards: rewards.map((reward) => reward ?? 0), texts })),
+  ).toEqual(paid)
+  expect(found.events).toEqual(expected.events)
+})
+
+async function playedAll(play: (url: string) => Promise<readonly Told[]>) {
+  const small = await gymWorld()
+  try {
+    return { outcomes: await play(small.url), events: small.recorder.take().events }
+  } finally {
+    await small.close()
+  }
+}
 
 interface Played {
   readonly question: string

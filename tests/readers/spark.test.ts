@@ -38,7 +38,7 @@ const REQUESTS = [
   'trajectories',
   `trajectories?${ODD}&${ALL}`,
   `trajectories?${ODD}&${ALL}&actor_model=${encodeURIComponent(ODD_MODEL)}`,
-  'trajectories?correct=true&dataset=stepstore-bar-chart&family=Chart%20Understanding',
+  'trajectories?correct=true&dataset=stepstore-figureqa&family=chart',
   'trajectories?reward_version=late&reward_lte=0.25',
   `trajectories?${ODD}&${ALL}&reward_version=r1&answer_match=true&format_ok=false`,
   `trajectories?${ALL}&reward_gte=0.4999999&reward_ne=1`,

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { playRun } from '#services/gym/play.ts'
+import { playRun } from '#services/gym/run/demo.ts'
 import { cleanUp, copyOf, newWorld, runCommand, startServer, type World } from '#tests/support/server-process.ts'
 import { pythonWith } from '#tests/support/python.ts'
 
@@ -48,8 +48,8 @@ declare module 'vitest' {
 const ROOT = dirname(dirname(import.meta.dirname))
 /** TAU_BENCH names the file; else it lies in a folder beside this repository. */
 const TAU_BENCH = process.env['TAU_BENCH'] ?? join(dirname(ROOT), 'shared/data/tau-bench/gpt-4o-airline-15-tasks.json')
-const PLAYED = 'bar charts, v1'
-const PLAY = { seed: 7, run_id: PLAYED, items: 6, group_size: 4, policy_versions: [0, 1] }
+const PLAYED = 'seven families, v1'
+const PLAY = { seed: 7, run_id: PLAYED, items: 7, group_size: 4, policy_versions: [0, 1] }
 const KEY = 'a-key/with+odd=signs'
 /** Trajectories of the played run that are scored again, late. */
 const SCORED_LATE = 5
@@ -126,11 +126,11 @@ async function importReal(world: World): Promise<string> {
 async function play(world: World): Promise<string[]> {
   const trajectories: string[] = []
   for await (const { events, images } of playRun(PLAY)) {
-    for (const { bytes, media_type } of images) {
+    for (const { bytes } of images) {
       const name = createHash('sha256').update(bytes).digest('hex')
       await sent(`${world.url}/v1/images/${name}`, {
         method: 'PUT',
-        headers: { 'content-type': media_type },
+        headers: { 'content-type': 'image/png' },
         body: Buffer.from(bytes),
       })
     }

@@ -53,6 +53,17 @@ describe('an answer', () => {
     })
   })
 
+  it('is the same where it is long, short, or asked for again', async () => {
+    const ids = (n: number): Promise<Record<string, unknown>[]> =>
+      world.rows(`SELECT range AS id, repeat('x', 90) AS text FROM range(${n}) ORDER BY id`)
+    // Some 110 bytes a row: the second is longer than what comes as a message.
+    for (const n of [500, 700, 500]) {
+      const rows = await ids(n)
+      expect(rows).toHaveLength(n)
+      expect(rows.at(-1)).toEqual({ id: n - 1, text: 'x'.repeat(90) })
+    }
+  })
+
   it('in CSV has instants in RFC 3339', async () => {
     const text = Buffer.from(
       await world.bytes('SELECT trajectory_id, started_at FROM trajectories ORDER BY 1', { format: 'csv' }),

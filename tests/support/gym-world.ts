@@ -79,12 +79,18 @@ export interface GymWorld {
 export interface GymWorldOptions extends Partial<Pick<GymOptions, 'episodes_max' | 'tools'>> {
   readonly key?: string
   readonly idleMs?: number
+  readonly troubles?: () => readonly string[]
 }
 
 const DAY_MS = Date.UTC(2026, 0, 1)
 
 /** A served gym. The same calls make the same events in each. */
-export async function gymWorld({ key, idleMs = 600_000, ...options }: GymWorldOptions = {}): Promise<GymWorld> {
+export async function gymWorld({
+  key,
+  idleMs = 600_000,
+  troubles = () => [],
+  ...options
+}: GymWorldOptions = {}): Promise<GymWorld> {
   const recorder = memoryRecorder()
   let ids = 0
   const gym = openGym({
@@ -104,6 +110,7 @@ export async function gymWorld({ key, idleMs = 600_000, ...options }: GymWorldOp
     listen: { host: '127.0.0.1', port: 0 },
     key,
     idleMs,
+    troubles,
     logger: silent,
     clock: () => performance.now(),
   })

@@ -21,6 +21,8 @@ export type Totals = Record<string, number>
 /** Everything that a batch changed. */
 export interface Changes {
   readonly rows: { readonly [Name in KeyedName]?: readonly Row<Name>[] }
+  /** Those of `rows` that the store does not hold yet. */
+  readonly added: ReadonlySet<object>
   readonly newSteps: readonly Row<'steps'>[]
   readonly verdicts: readonly Row<'verdicts'>[]
   /** Counts to add, by run, with the extremes of event times. */
@@ -59,6 +61,7 @@ export class FoldState {
   #tables: Tables = Object.fromEntries(KEYED.map((name) => [name, new Map()])) as unknown as Tables
   #steps = new Map<string, Map<number, StepPlace>>()
   #dirty = Object.fromEntries(KEYED.map((name) => [name, new Set<string>()])) as Record<KeyedName, Set<string>>
+  #added = new Set<object>()
   #newSteps: Row<'steps'>[] = []
   #verdicts: Row<'verdicts'>[] = []
   #runTotals = new Map<string, RunDelta>()
@@ -92,6 +95,7 @@ export class FoldState {
 
   /** Sets the row under a key and notes that it changed. Rows are changed in place. */
   put<Name extends KeyedName>(table: Name, key: string, row: Row<Name>): void {
+    if (this.#tables[table].get(key) === null) this.#added.add(row)
     this.#tables[table].set(key, row)
     this.#dirty[table].add(key)
   }
@@ -138,11 +142,13 @@ export class FoldState {
     }
     const changes: Changes = {
       rows: rows as Changes['rows'],
+      added: this.#added,
       newSteps: this.#newSteps,
       verdicts: this.#verdicts,
       runTotals: this.#runTotals,
       partitionTotals: this.#partitionTotals,
     }
+    this.#added = new Set()
     this.#newSteps = []
     this.#verdicts = []
     this.#runTotals = new Map()

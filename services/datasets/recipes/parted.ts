@@ -22,10 +22,11 @@ export function partedRows(columns: Columns, parts: number, query: (part: number
   const all = (select: string) => indexes.map((index) => `${select} FROM rows_${index}`)
   // A table for each part: the writer takes a table's row group (122,880 rows) at once, and rows here are whole conversations.
   return [
-    ...indexes.flatMap((index) => [
-      `CREATE TEMP TABLE rows_${index} (${defined.join(', ')})`,
-      { sql: `INSERT INTO rows_${index} ${query(index)}`, onlyIf: hasPart(index, parts) },
-    ]),
+    indexes.map((index) => `CREATE TEMP TABLE rows_${index} (${defined.join(', ')})`).join(';\n'),
+    ...indexes.map((index) => ({
+      sql: `INSERT INTO rows_${index} ${query(index)}`,
+      onlyIf: hasPart(index, parts),
+    })),
     `CREATE TEMP VIEW rows AS ${all('SELECT * EXCLUDE (why)')
       .map((select) => `${select} WHERE why IS NULL`)
       .join(' UNION ALL ')}`,

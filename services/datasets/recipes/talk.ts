@@ -49,6 +49,13 @@ function spoken(files: LakeFiles, columns: readonly string[]): string {
     UNION ALL SELECT ${[...whole, ...PIECES].map(sqlName).join(', ')} FROM ${relation('steps', files, [...whole, ...PIECES])} WHERE raw_output IS NULL)`
 }
 
+/**
+ * A list of `said` in the order of steps. Each list is put in order once it is whole, and left as it is where it came
+ * so: an ordered aggregate sorts every group of every list by itself, which took two thirds more time than all of this.
+ */
+const inOrder = (list: string) =>
+  `CASE WHEN said.at = list_sort(said.at) THEN ${list} ELSE list_select(${list}, list_grade_up(said.at)) END`
+
 export interface Talk {
   readonly files: LakeFiles
   /** The lists that are wanted. */
@@ -67,7 +74,8 @@ export interface Talk {
 export function talkExpressions({ files, lists, trajectories, ofSteps = {}, stepColumns = [] }: Talk): string {
   const names = Object.entries(lists)
   const said = [
-    ...names.map(([name, { step }]) => `flatten(list(${step} ORDER BY s.step_index)) AS ${name}`),
+    'list(s.step_index) AS at',
+    ...names.map(([name, { step }]) => `list(${step}) AS ${name}`),
     ...Object.entries(ofSteps).map(([name, sql]) => `${sql} AS ${name}`),
   ]
   const asked = names.map(([name, { prompt }]) => `${prompt} AS ${name}`)
@@ -84,7 +92,7 @@ export function talkExpressions({ files, lists, trajectories, ofSteps = {}, step
       SELECT k.*, asked.tools, ${[
         ...names.flatMap(([name]) => [
           `coalesce(asked.${name}, []) AS asked_${name}`,
-          `coalesce(said.${name}, []) AS said_${name}`,
+          `coalesce(flatten(${inOrder(`said.${name}`)}), []) AS said_${name}`,
         ]),
         ...Object.keys(ofSteps).map((name) => `said.${name}`),
       ].join(', ')}

@@ -10,11 +10,12 @@ import { asProblem, Problem, problemBody } from '#services/problem.ts'
 import { batchFace } from './batch.ts'
 import { boundedBodies, jsonOf } from './bodies.ts'
 import { gymOpenApi } from './gym-openapi.ts'
-import { rpcAnswer } from './mcp.ts'
+import { rpcAnswerTo } from './mcp.ts'
 import { METADATA, openEnvSchemas, statelessReset, statelessStep } from './openenv.ts'
 import { NO_EPISODE } from './openenv-session.ts'
 import { routerFace } from './router.ts'
 import { metricsJson, metricsText } from './gym-metrics.ts'
+import { toolList } from './tool-list.ts'
 
 export interface FacesOptions {
   readonly gym: Gym
@@ -26,6 +27,8 @@ export interface FacesOptions {
   readonly idleMs: number
   /** How many sockets there are. */
   readonly sessions: () => number
+  /** Why nothing can be played now, or not for long; empty where all is well. */
+  readonly troubles: () => readonly string[]
   /** Milliseconds. */
   readonly clock: () => number
   readonly logger: Logger
@@ -33,6 +36,7 @@ export interface FacesOptions {
 
 /** The largest body: a batch of 1,000 turns of 32 KB, or one turn with all that a model can write. */
 export const BODY_BYTES_MAX = 32 * 1024 * 1024
+const UNPROCESSABLE = 422
 const IN_FLIGHT_BYTES_MAX = 128 * 1024 * 1024
 
 /** The app of all faces. */
@@ -52,7 +56,7 @@ export function facesApp(options: FacesOptions): Hono {
       counts.active -= 1
     }
   })
-  addOpenEnv(app, gym, bodies)
+  addOpenEnv(app, options, bodies)
   addBatch(app, options, bodies)
   const router = routerFace(gym, options.clock)
   const started = options.clock()
@@ -74,7 +78,11 @@ export function facesApp(options: FacesOptions): Hono {
       : asJson(jsonText(metricsJson(state)))
   })
   app.get('/healthz', () => asJson(jsonText({ status: 'ok' })))
-  app.get('/readyz', () => asJson(jsonText({ ready: true, reasons: [] })))
+  app.get('/readyz', () => {
+    const reasons = options.troubles()
+    const text = jsonText({ ready: reasons.length === 0, reasons })
+    return reasons.length === 0 ? asJson(text) : new Response(text, { status: 503, headers: JSON_TYPE })
+  })
   app.get('/openapi.json', (call) => asJson(jsonText(gymOpenApi(new URL(call.req.url).origin))))
   refuseOthers(app)
   app.onError((error) => {
@@ -87,26 +95,41 @@ export function facesApp(options: FacesOptions): Hono {
 
 type Reader = ReturnType<typeof boundedBodies>
 
-function addOpenEnv(app: Hono, gym: Gym, bodies: Reader): void {
+function addOpenEnv(app: Hono, { gym, troubles }: FacesOptions, bodies: Reader): void {
   const schemas = jsonText(openEnvSchemas())
-  app.get('/health', () => asJson(jsonText({ status: 'healthy' })))
+  app.get('/health', () => asJson(jsonText({ status: troubles().length === 0 ? 'healthy' : 'degraded' })))
   app.get('/metadata', () => asJson(jsonText(METADATA)))
   app.get('/schema', () => asJson(schemas))
   app.get('/state', () => asJson(jsonText(NO_EPISODE)))
-  app.post('/reset', (call) =>
-    bodies.read(call.req.raw, async (bytes) => asJson(jsonText(await statelessReset(gym, jsonOf(bytes))))),
-  )
-  app.post('/step', (call) =>
-    bodies.read(call.req.raw, async (bytes) => asJson(jsonText(await statelessStep(gym, jsonOf(bytes))))),
-  )
+  for (const [path, answered] of [
+    ['/reset', statelessReset],
+    ['/step', statelessStep],
+  ] as const)
+    app.post(path, (call) =>
+      validated(() => bodies.read(call.req.raw, async (bytes) => asJson(jsonText(await answered(gym, jsonOf(bytes)))))),
+    )
   app.post('/mcp', (call) =>
-    bodies.read(call.req.raw, async (bytes) => asJson(jsonText(rpcAnswer(gym, jsonOf(bytes))))),
+    bodies.read(call.req.raw, async (bytes) => asJson(jsonText(rpcAnswerTo(gym, bytes.toString('utf8'))))),
   )
+  app.get('/mcp', () => {
+    throw new Problem('invalid', 'GET /mcp is for WebSockets', { hint: 'POST JSON-RPC to /mcp' })
+  })
   app.get('/ws', () => {
     throw new Problem('invalid', '/ws is for WebSockets', {
       hint: 'connect with a WebSocket client, such as openenv-core',
     })
   })
+}
+
+/** What does not fit is 422 there, as in OpenEnv's own server. */
+async function validated(answer: () => Promise<Response>): Promise<Response> {
+  try {
+    return await answer()
+  } catch (error) {
+    const problem = asProblem(error)
+    if (problem.code !== 'invalid') throw error
+    return problemReply(problem, UNPROCESSABLE)
+  }
 }
 
 function addBatch(app: Hono, { gym, kinds, idleMs }: FacesOptions, bodies: Reader): void {
@@ -124,6 +147,7 @@ function addBatch(app: Hono, { gym, kinds, idleMs }: FacesOptions, bodies: Reade
       }),
     )
   })
+  app.get('/v1/gym/tools', () => asJson(jsonText(toolList(gym))))
   app.post('/v1/gym/episodes', (call) =>
     bodies.read(call.req.raw, async (bytes) => asJson(jsonText(await batch.begin(jsonOf(bytes))))),
   )
@@ -155,7 +179,7 @@ const PATHS: Readonly<Record<string, string>> = {
   '/state': 'GET',
   '/reset': 'POST',
   '/step': 'POST',
-  '/mcp': 'POST',
+  '/mcp': 'GET, POST',
   '/ws': 'GET',
   '/get_observation': 'POST',
   '/metrics': 'GET',
@@ -163,6 +187,7 @@ const PATHS: Readonly<Record<string, string>> = {
   '/readyz': 'GET',
   '/openapi.json': 'GET',
   '/v1/gym': 'GET',
+  '/v1/gym/tools': 'GET',
   '/v1/gym/episodes': 'POST',
   '/v1/gym/steps': 'POST',
   '/v1/gym/episodes/:id': 'GET, DELETE',
@@ -188,13 +213,15 @@ function refuseOthers(app: Hono): void {
   })
 }
 
-/** An answer of JSON text. */
-const asJson = (text: string): Response => new Response(text, { headers: { 'content-type': 'application/json' } })
+const JSON_TYPE = { 'content-type': 'application/json' }
 
-/** A problem as an answer. */
-export function problemReply(problem: Problem): Response {
-  const { status, code, retryAfterSeconds } = problem
-  return new Response(jsonText(problemBody(problem)), {
+/** An answer of JSON text. */
+const asJson = (text: string): Response => new Response(text, { headers: JSON_TYPE })
+
+/** A problem as an answer, with the status of its code or another one. */
+export function problemReply(problem: Problem, status: number = problem.status): Response {
+  const { code, retryAfterSeconds } = problem
+  return new Response(jsonText({ ...problemBody(problem), status }), {
     status,
     headers: {
       'content-type': 'application/problem+json',

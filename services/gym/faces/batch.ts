@@ -1,4 +1,5 @@
 /** Our own face: many episodes begun, and many stepped, by one request. */
+import { createHash } from 'node:crypto'
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import Type from 'typebox'
 import { GYM_BATCH_MAX, GymEpisodesRequest, GymStepsRequest } from '#schemas/http-gym.ts'
@@ -54,7 +55,8 @@ export function batchFace(gym: Gym, rememberedMax: number): BatchFace {
       const { episode_id: id, action, step_index: place } = readStep(value)
       episode = id
       const turn = actionOf(action)
-      const written = JSON.stringify(turn)
+      // Token ids may make megabytes of it.
+      const written = createHash('sha256').update(JSON.stringify(turn)).digest('base64')
       const known = place === undefined ? undefined : repeats.find(id, place, written)
       if (place !== undefined && known === undefined) checkPlace(gym, id, place)
       const result = known ?? (await gym.step(id, turn))

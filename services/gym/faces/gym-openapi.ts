@@ -1,6 +1,14 @@
 /** The gym's own OpenAPI document: its faces at the address where it listens. */
 import type { TSchema } from 'typebox'
-import { GymAbout, GymEpisodes, GymEpisodesRequest, GymState, GymSteps, GymStepsRequest } from '#schemas/http-gym.ts'
+import {
+  GymAbout,
+  GymEpisodes,
+  GymEpisodesRequest,
+  GymState,
+  GymSteps,
+  GymStepsRequest,
+  GymTools,
+} from '#schemas/http-gym.ts'
 import { ROUTER_ANSWER, ROUTER_REQUEST } from './router.ts'
 import { openEnvSchemas, STATELESS } from './openenv.ts'
 
@@ -18,6 +26,7 @@ function routes(): Readonly<Record<string, Readonly<Record<string, Described>>>>
   const { state } = openEnvSchemas()
   return {
     '/v1/gym': { get: { summary: 'What can be asked of this gym', answer: GymAbout } },
+    '/v1/gym/tools': { get: { summary: 'The registry of tools, with their schemas', answer: GymTools } },
     '/v1/gym/episodes': { post: { summary: 'Begin episodes', body: GymEpisodesRequest, answer: GymEpisodes } },
     '/v1/gym/steps': { post: { summary: 'Take turns of many episodes', body: GymStepsRequest, answer: GymSteps } },
     '/v1/gym/episodes/{episode_id}': {

@@ -9,8 +9,18 @@ export type RpcAnswer = {
   readonly error?: { readonly code: number; readonly message: string }
 }
 
+const PARSE_ERROR = -32700
 const INVALID_REQUEST = -32600
 const METHOD_NOT_FOUND = -32601
+
+/** Answers the text of one request. */
+export function rpcAnswerTo(gym: Gym, text: string): RpcAnswer {
+  try {
+    return rpcAnswer(gym, JSON.parse(text))
+  } catch {
+    return { jsonrpc: '2.0', id: null, error: { code: PARSE_ERROR, message: 'the request is no JSON' } }
+  }
+}
 
 /** Answers one JSON-RPC request: `tools/list`, and an error that says what to do for everything else. Never throws. */
 export function rpcAnswer(gym: Gym, request: unknown): RpcAnswer {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { Gym } from '#services/gym/loop/gym.ts'
 import { errorText, type Logger } from '#services/logger.ts'
+import { rpcAnswerTo, type RpcAnswer } from './mcp.ts'
 import { capacityReached, openEnvSession, type OpenEnvMessage } from './openenv-session.ts'
 
 export interface SocketOptions {
@@ -17,8 +18,8 @@ export interface SocketOptions {
 }
 
 export interface Sockets {
-  /** Takes over a connection that asks for /ws. */
-  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Takes over a connection that asks for /ws, or, with `isMcp`, for /mcp. */
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, isMcp: boolean): void
   /** How many sessions there are. */
   readonly count: number
   /** Closes all sessions, with their episodes. */
@@ -27,6 +28,12 @@ export interface Sockets {
 
 /** How much may wait to be sent to a client that does not read before its next message is waited with. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024
+/** What answers the messages of a socket; undefined asks to close it. */
+interface Session {
+  answer(message: string): Promise<OpenEnvMessage | RpcAnswer | undefined>
+  close(): Promise<void>
+}
+
 /** Codes of RFC 6455. */
 const GOING_AWAY = 1001
 const TRY_AGAIN_LATER = 1013
@@ -41,7 +48,7 @@ export function openEnvSockets(options: SocketOptions): Sockets {
     clientTracking: false,
   })
   const open = new Map<WebSocket, () => Promise<void>>()
-  const accept = (socket: WebSocket): void => {
+  const accept = (socket: WebSocket, isMcp: boolean): void => {
     // An error is followed by a close, which is where the session ends.
     socket.on('error', (error) => logger('info', 'socket failed', { error: errorText(error) }))
     if (open.size >= sessionsMax) {
@@ -49,7 +56,7 @@ export function openEnvSockets(options: SocketOptions): Sockets {
       socket.close(TRY_AGAIN_LATER, 'capacity')
       return
     }
-    const end = serve(socket, options)
+    const end = serve(socket, isMcp ? mcpSession(options.gym) : openEnvSession(options.gym), options)
     open.set(socket, end)
     socket.on('close', () => {
       open.delete(socket)
@@ -57,7 +64,8 @@ export function openEnvSockets(options: SocketOptions): Sockets {
     })
   }
   return {
-    upgrade: (incoming, socket, head) => server.handleUpgrade(incoming, socket, head, accept),
+    upgrade: (incoming, socket, head, isMcp) =>
+      server.handleUpgrade(incoming, socket, head, (accepted) => accept(accepted, isMcp)),
     get count() {
       return open.size
     },
@@ -73,9 +81,14 @@ export function openEnvSockets(options: SocketOptions): Sockets {
   }
 }
 
+/** JSON-RPC over a socket, without an episode. */
+const mcpSession = (gym: Gym): Session => ({
+  answer: async (message) => rpcAnswerTo(gym, message),
+  close: async () => {},
+})
+
 /** Answers the messages of one socket in their order. Gives what ends its session. */
-function serve(socket: WebSocket, { gym, idleMs, logger }: SocketOptions): () => Promise<void> {
-  const session = openEnvSession(gym)
+function serve(socket: WebSocket, session: Session, { idleMs, logger }: SocketOptions): () => Promise<void> {
   let turn: Promise<void> = Promise.resolve()
   let idle: NodeJS.Timeout | undefined
   let ended: Promise<void> | undefined
@@ -117,7 +130,7 @@ function serve(socket: WebSocket, { gym, idleMs, logger }: SocketOptions): () =>
 }
 
 /** Sends a message; waits where the client is slow in reading. */
-function send(socket: WebSocket, message: OpenEnvMessage): Promise<void> {
+function send(socket: WebSocket, message: OpenEnvMessage | RpcAnswer): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== WebSocket.OPEN) return resolve()
     // A failed send closes the socket, which is heard of elsewhere.

@@ -62,7 +62,12 @@ export async function statelessReset(gym: Gym, body: unknown): Promise<OpenEnvRe
 
 /** POST /step: begins an episode with the options beside the action, takes that one turn, and ends it. */
 export async function statelessStep(gym: Gym, body: unknown): Promise<OpenEnvResult> {
-  const { action, timeout_s: _timeout, request_id: _request, ...options } = given(objectOf(body))
+  const { action, timeout_s: timeout, request_id: _request, ...options } = given(objectOf(body))
+  // The gym has limits of its own for each tool, so this one is only held to its form.
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0))
+    throw new Problem('invalid', 'timeout_s is no number above 0', {
+      hint: 'leave it out: tools have time limits here',
+    })
   if (action === undefined)
     throw new Problem('invalid', 'there is no action', { hint: 'such as {"action": {"text": "…"}}' })
   const turn = actionOf(action)

@@ -124,8 +124,9 @@ async function observed(gym: Gym, id: string, request: RouterRequest, place: num
     const step = await gym.step(id, action)
     const told = { observation: observationOf(gym, step), done: step.done, valid: step.valid }
     if (step.done || !(finishes || request.is_last_step?.[place] === true)) return told
-    await gym.end(id)
-    return { ...told, done: true }
+    // The trainer's own limit is one as good as ours: the rollout is paid for what it did until then.
+    const reward = await gym.end(id, 'max_turns')
+    return { ...told, observation: observationOf(gym, { ...step, reward }), done: true }
   } catch (error) {
     const { message, hint, code } = asProblem(error)
     const reason = hint === undefined ? message : `${message} (${hint})`

@@ -18,6 +18,8 @@ export interface GymServerOptions {
   readonly key: string | undefined
   /** A session without a message for so long is closed. */
   readonly idleMs: number
+  /** Why nothing can be played now, or not for long. Default: nothing is wrong. */
+  readonly troubles?: () => readonly string[]
   readonly logger: Logger
   /** Milliseconds, rising. */
   readonly clock: () => number
@@ -35,12 +37,12 @@ const PREFIX = /^\/gym(?=[/?]|$)/
 const GRACE_MS = 1_000
 const CONNECTIONS_MAX = 4_096
 /** A turn with its tokens and log probabilities. */
-const MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 const HEAD_BYTES_MAX = 64 * 1024
 
 /** Serves all faces of a gym. Throws `unavailable` where the port is taken. */
 export async function serveGym(options: GymServerOptions): Promise<GymServer> {
-  const { gym, key, idleMs, logger, clock } = options
+  const { gym, key, idleMs, logger, clock, kinds, troubles = () => [] } = options
   const sockets = openEnvSockets({
     gym,
     sessionsMax: gym.counts().episodes_max,
@@ -48,7 +50,7 @@ export async function serveGym(options: GymServerOptions): Promise<GymServer> {
     idleMs,
     logger,
   })
-  const app = facesApp({ gym, kinds: options.kinds, key, idleMs, sessions: () => sockets.count, clock, logger })
+  const app = facesApp({ gym, kinds, key, idleMs, troubles, sessions: () => sockets.count, clock, logger })
   const listener = getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false })
   const server = createServer(
     { keepAliveTimeout: 65_000, maxHeaderSize: HEAD_BYTES_MAX, noDelay: true, shouldUpgradeCallback: isWebSocket },
@@ -60,7 +62,7 @@ export async function serveGym(options: GymServerOptions): Promise<GymServer> {
   server.maxConnections = CONNECTIONS_MAX
   server.on('upgrade', (incoming, socket, head) => {
     const refusal = refusalOf(incoming, key)
-    if (refusal === undefined) sockets.upgrade(incoming, socket, head)
+    if (refusal === undefined) sockets.upgrade(incoming, socket, head, pathOf(incoming) === '/mcp')
     else refuse(socket, refusal)
   })
   await listening(server, options.listen)
@@ -87,10 +89,14 @@ function withoutPrefix(url = '/'): string {
   return bare.startsWith('/') ? bare : `/${bare}`
 }
 
+const urlOf = (incoming: IncomingMessage): URL | null => URL.parse(withoutPrefix(incoming.url), 'http://gym')
+const pathOf = (incoming: IncomingMessage): string | undefined => urlOf(incoming)?.pathname
+
 /** Why a connection may not become a WebSocket; undefined where it may. */
 function refusalOf(incoming: IncomingMessage, key: string | undefined): Problem | undefined {
-  const url = new URL(withoutPrefix(incoming.url), 'http://gym')
-  if (url.pathname !== '/ws') return new Problem('not_found', 'there is no WebSocket here', { hint: 'connect to /ws' })
+  const url = urlOf(incoming)
+  if (url === null || !['/ws', '/mcp'].includes(url.pathname))
+    return new Problem('not_found', 'there is no WebSocket here', { hint: 'connect to /ws' })
   try {
     const { authorization = '' } = incoming.headers
     checkKey(key, { url: url.href, headers: new Headers(authorization === '' ? {} : { authorization }) })

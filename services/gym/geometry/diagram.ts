@@ -106,10 +106,15 @@ function namedCorners(
     return corners.map((corner) => ({ label, corner, far: distance(corner, middle) }))
   })
   const taken = new Map<DiagramLabel, Spot>()
-  for (const { label, corner, far } of pairs.toSorted((a, b) => a.far - b.far)) {
-    if (far > 38 || taken.has(label) || [...taken.values()].includes(corner)) continue
-    if (/^[A-Z]$/.test(label.text) || wantedDoubt(label, wanted) < 0.12) taken.set(label, corner)
+  const take = (farMax: number, isLetter: (label: DiagramLabel) => boolean): void => {
+    for (const { label, corner, far } of pairs.toSorted((a, b) => a.far - b.far)) {
+      if (far > farMax || taken.has(label) || [...taken.values()].includes(corner)) continue
+      if (isLetter(label)) taken.set(label, corner)
+    }
   }
+  take(38, (label) => /^[A-Z]$/.test(label.text) || wantedDoubt(label, wanted) < 0.12)
+  // What stands at a corner that has no letter yet may be one that looks more like a figure: B like 8.
+  take(26, (label) => label.readings.some(({ letter, doubt }) => /^[A-Z]$/.test(letter) && doubt < label.doubt + 0.03))
   return {
     places: Object.fromEntries(assigned([...taken], wanted)),
     others: labels.filter((label) => !taken.has(label)),

@@ -5,10 +5,12 @@ import type { GymItem } from './generated.ts'
 /** At most so many pictures on one sheet: it is one picture itself. */
 export const sheetItemsMax = 60
 
-const cell = { width: 420, picture: 300, words: 96 }
+const cell = { width: 420, picture: 300 }
 const margin = 12
-const letters = { size: 13, family: 'Inter' } as const
-const linesMax = 4
+const lineHeight = 17
+/** A font with the signs of geometry: Inter draws boxes for ∠ and ⟂. */
+const letters = { size: 12, family: 'DejaVu Sans' } as const
+const linesMax = { question: 4, answer: 4 } as const
 
 /**
  * One picture of many items in a grid, each with its question and answer: for a person to look through. With `evidence`
@@ -22,64 +24,65 @@ export function contactSheet(
     throw new RangeError(`a sheet has 1 to ${sheetItemsMax} items`)
   const columns = Math.min(items.length, options.columns ?? 4)
   const rows = Math.ceil(items.length / columns)
-  const [width, height] = [columns * cell.width, rows * (cell.picture + cell.words)]
+  const words = items.map(wordsOf)
+  const high = cell.picture + 30 + lineHeight * Math.max(...words.map((lines) => lines.length))
   const cells = items.map((item, place) => {
-    const [x, y] = [(place % columns) * cell.width, Math.floor(place / columns) * (cell.picture + cell.words)]
-    return group({ transform: `translate(${x} ${y})` }, ...cellParts(item, options.evidence === true))
+    const [x, y] = [(place % columns) * cell.width, Math.floor(place / columns) * high]
+    const parts = [...pictureParts(item, options.evidence === true), ...(words[place] ?? [])]
+    return group({ transform: `translate(${x} ${y})` }, ...parts)
   })
-  return renderedPng(svgPicture(width, height, '#ffffff', ...cells))
+  return renderedPng(svgPicture(columns * cell.width, rows * high, '#ffffff', ...cells))
 }
 
-function cellParts(item: GymItem, evidence: boolean): string[] {
-  const { picture } = item
+function pictureParts({ picture, evidence }: GymItem, withEvidence: boolean): string[] {
   const scale = Math.min((cell.width - 2 * margin) / picture.width, (cell.picture - margin) / picture.height)
   const size = { width: picture.width, height: picture.height }
   const href = `data:image/png;base64,${Buffer.from(picture.bytes).toString('base64')}`
-  const boxes = evidence
-    ? item.evidence.map(({ box: [left, top, right, bottom] }) =>
-        element('rect', {
-          x: left,
-          y: top,
-          width: right - left,
-          height: bottom - top,
-          fill: 'none',
-          stroke: '#ff00c8',
-          'stroke-width': 1.5 / scale,
-        }),
-      )
-    : []
-  const words = [...wrapped(item.question), `= ${item.key.answer.join(' or ')}${choicesOf(item)}`]
-  return [
-    group(
-      { transform: `translate(${margin} ${margin}) scale(${scale.toFixed(4)})` },
-      element('image', { ...size, href }),
-      element('rect', { ...size, fill: 'none', stroke: '#999999', 'stroke-width': 1 / scale }),
-      ...boxes,
-    ),
-    ...words.map((line, place) =>
-      text(line, {
-        ...letters,
-        x: margin,
-        y: cell.picture + 18 + 17 * place,
-        weight: place === words.length - 1 ? 700 : 400,
-      }),
-    ),
+  const boxes = (withEvidence ? evidence : []).map(({ box: [left, top, right, bottom] }) => {
+    const place = { x: left, y: top, width: right - left, height: bottom - top }
+    return element('rect', { ...place, fill: 'none', stroke: '#ff00c8', 'stroke-width': 1.5 / scale })
+  })
+  const drawn = [
+    element('image', { ...size, href }),
+    element('rect', { ...size, fill: 'none', stroke: '#999999', 'stroke-width': 1 / scale }),
+    ...boxes,
   ]
+  return [group({ transform: `translate(${margin} ${margin}) scale(${scale.toFixed(4)})` }, ...drawn)]
 }
 
-function choicesOf({ key }: GymItem): string {
-  if (key.choices === undefined) return ''
-  const listed = ` of ${key.choices.join(', ')}`
-  return listed.length > 50 ? `${listed.slice(0, 49)}…` : listed
+/** The question and, in bold, the answer with its unit and the choices: a line each part. */
+function wordsOf(item: GymItem): string[] {
+  const question = wrapped(item.question, linesMax.question, 400).map((line) => ({ line, weight: 400 as const }))
+  const answer = wrapped(answerOf(item), linesMax.answer, 700).map((line) => ({ line, weight: 700 as const }))
+  return [...question, ...answer].map(({ line, weight }, place) =>
+    text(line, { ...letters, x: margin, y: cell.picture + 20 + lineHeight * place, weight }),
+  )
 }
 
-/** The question in at most four lines; the last of a longer one ends in dots. */
-function wrapped(question: string): string[] {
-  const lines: string[] = ['']
-  for (const word of question.split(/\s+/)) {
-    const longer = `${lines.at(-1)} ${word}`.trim()
-    if (textWidth(longer, letters) <= cell.width - 2 * margin) lines[lines.length - 1] = longer
-    else lines.push(word.slice(0, 60))
+function answerOf({ key }: GymItem): string {
+  const unit = key.unit === undefined ? '' : ` ${key.unit}`
+  return `= ${key.answer.join(' or ')}${unit}${key.choices === undefined ? '' : ` of: ${key.choices.join(' · ')}`}`
+}
+
+/** Words in at most so many lines of a cell; the last one of longer words ends in dots. A longer word is cut. */
+function wrapped(words: string, lines: number, weight: 400 | 700): string[] {
+  const room = cell.width - 2 * margin
+  const fits = (line: string): boolean => textWidth(line, { ...letters, weight }) <= room
+  const out: string[] = ['']
+  for (const word of words.split(/\s+/)) {
+    const longer = `${out.at(-1)} ${word}`.trim()
+    if (fits(longer)) out[out.length - 1] = longer
+    else out.push(shortened(word, fits))
   }
-  return lines.length <= linesMax ? lines : [...lines.slice(0, linesMax - 1), `${lines[linesMax - 1]}…`]
+  const kept = out.filter((line) => line !== '')
+  if (kept.length <= lines) return kept
+  return [...kept.slice(0, lines - 1), shortened(`${kept[lines - 1]} …`, fits)]
+}
+
+/** As many letters as fit, with dots where some are left out. */
+function shortened(word: string, fits: (line: string) => boolean): string {
+  if (fits(word)) return word
+  let length = word.length
+  while (length > 1 && !fits(`${word.slice(0, length)}…`)) length--
+  return `${word.slice(0, length)}…`
 }

@@ -1,23 +1,27 @@
 /** Episodes in flight: the one core behind every face. */
 import { errorText, type Logger } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
-import type { ItemKind } from '#services/gym/items/item.ts'
+import type { Family, ItemKind } from '#services/gym/items/item.ts'
 import { itemSource } from '#services/gym/items/generated.ts'
 import { callAnnotation, injectedAnnotation, noToolAnnotation } from '#services/gym/diagnosis/diagnosis.ts'
 import type { WrittenTurn } from '#services/gym/policies/policy.ts'
-import type { Recorder, RecordedImage } from '#services/gym/publish/recorder.ts'
+import type { Recorder } from '#services/gym/publish/recorder.ts'
+import { offeredTools, type ToolOffer } from '#services/gym/tools/offered.ts'
 import type { CallResult, Tools } from '#services/gym/tools/tools.ts'
 import type { GymClock } from './clock.ts'
 import { promptMessages, questionText, toolLines } from './conversation.ts'
 import { enter, endOf, imagesOf, noTotals, stateOf, turnsLeft, type Episode } from './episode.ts'
-import { finishedEvent, imageEvent, itemEvents, runStartedEvent, startedEvent } from './episode-events.ts'
+import { announcements, type Announcements } from './announcements.ts'
+import { finishedEvent, imageEvent, startedEvent } from './episode-events.ts'
+import { forgetOldest } from './forget-oldest.ts'
 import { gymEvent, type GymEvent } from './event.ts'
-import type { EndReason, EpisodeState, Gym, GymCounts, Observation, Reset, StepResult } from './gym.ts'
-import { settingsOf, type Settings } from './reset-options.ts'
+import type { EndReason, EpisodeState, Gym, GymCounts, Observation, Reset, StepResult, StopReason } from './gym.ts'
+import { settingsOf } from './reset-options.ts'
 import { paidBy } from './reward-versions.ts'
 import { scoredTurns } from './reward.ts'
-import { estimatedTokens, tokenRule } from './tokens.ts'
+import { estimatedTokens } from './tokens.ts'
 import { takenTurn, type CallTool, type TakenTurn } from './turn.ts'
+import { boundedTurn } from './written-turn.ts'
 
 export type GymOptions = {
   readonly kinds: readonly ItemKind[]
@@ -46,9 +50,6 @@ export type GymOptions = {
 /** What is remembered of an episode that has ended. */
 type Ended = Omit<EpisodeState, 'messages'>
 
-/** What was announced already is remembered up to this many names; what is announced again counts once by its key. */
-const announcedMax = 50_000
-
 /** Opens a gym. */
 export function openGym(options: GymOptions): Gym {
   return new Episodes(options)
@@ -56,12 +57,13 @@ export function openGym(options: GymOptions): Gym {
 
 class Episodes implements Gym {
   readonly tools: Gym['tools']
+  readonly definitions: Gym['definitions']
   readonly #options: GymOptions
-  readonly #toolLines: string
+  readonly #offers = new Map<string, { readonly lines: string; readonly schemas: Tools['schemas'] }>()
   readonly #items = itemSource()
   readonly #open = new Map<string, Episode>()
   readonly #ended = new Map<string, Ended>()
-  readonly #announced = new Set<string>()
+  readonly #announcements: Announcements
   readonly #stop = new AbortController()
   readonly #monotonic: () => number
   readonly #sweep: NodeJS.Timeout
@@ -73,7 +75,8 @@ class Episodes implements Gym {
   constructor(options: GymOptions) {
     this.#options = options
     this.tools = options.tools.schemas
-    this.#toolLines = toolLines(offered(options.tools))
+    this.definitions = options.tools.definitions
+    this.#announcements = announcements(options)
     this.#monotonic = options.monotonic ?? (() => performance.now())
     this.#idleMs = options.idle_ms ?? 600_000
     this.#episodesMax = options.episodes_max ?? 1000
@@ -91,14 +94,16 @@ class Episodes implements Gym {
         retryAfterSeconds: 5,
       })
     }
-    const id = settings.trajectory_id ?? `${settings.run_id.slice(0, 200)}/${newId()}`
+    const id = settings.trajectory_id ?? `${firstBytes(settings.run_id, 200)}/${newId()}`
     if (this.#open.has(id) || this.#ended.has(id)) {
       throw new Problem('conflict', `there is an episode ${id} already`, {
         hint: 'a new rollout takes a new trajectory_id',
       })
     }
+    this.#announcements.check(settings)
     const item = this.#items.item(settings.chosen)
-    const messages = promptMessages(item, this.#toolLines, settings)
+    const offer = this.#offer(settings.tools, item.family)
+    const messages = promptMessages(item, offer.lines, settings)
     const words = messages.map(({ content }) => (typeof content === 'string' ? content : questionText(item))).join('')
     const episodeClock = clock.episode(id)
     const episode: Episode = {
@@ -117,8 +122,8 @@ class Episodes implements Gym {
     }
     this.#open.set(id, episode)
     this.#started++
-    const { events, images } = this.#announcement(episode)
-    const started = startedEvent(episode, this.tools)
+    const { events, images } = this.#announcements.of(episode)
+    const started = startedEvent(episode, offer.schemas)
     try {
       await this.#options.recorder.add([...events, started], images)
     } catch (error) {
@@ -155,7 +160,7 @@ class Episodes implements Gym {
     }
     episode.busy = true
     try {
-      const written = typeof action === 'string' ? { raw: action } : action
+      const written = boundedTurn(typeof action === 'string' ? { raw: action } : action)
       const taken = await takenTurn(episode, written, this.#caller(written))
       // Ended by somebody else meanwhile: its end is recorded already, and nothing may come after that.
       if (!this.#open.has(episodeId)) throw episodeOver(episodeId, this.#ended.get(episodeId)?.end_reason)
@@ -164,6 +169,17 @@ class Episodes implements Gym {
       episode.busy = false
       episode.touched_ms = this.#monotonic()
     }
+  }
+
+  /** The tools that a prompt names, and their schemas. All others can be called too: naming is not allowing. */
+  #offer(offer: ToolOffer, family: Family): { readonly lines: string; readonly schemas: Tools['schemas'] } {
+    const key = offer === 'all' ? offer : family
+    const known = this.#offers.get(key)
+    if (known !== undefined) return known
+    const { definitions, schemas } = offeredTools(this.#options.tools, offer, family)
+    const made = { lines: toolLines(definitions), schemas }
+    this.#offers.set(key, made)
+    return made
   }
 
   /** Calls tools for one turn. */
@@ -183,7 +199,7 @@ class Episodes implements Gym {
     const images = imagesOf(episode, call?.output_images ?? [])
     const notes = [
       callAnnotation(place, call),
-      injectedAnnotation(place, written.injected ?? [], episode.settings.recorded.actor_model ?? 'policy'),
+      injectedAnnotation(place, injectedCodes(written, call), episode.settings.recorded.actor_model ?? 'policy'),
     ].filter((note) => note !== null)
     const reason = endOf(episode, taken)
     const isFirst = reason === 'answer' && episode.totals.calls === 0
@@ -250,10 +266,12 @@ class Episodes implements Gym {
     return { ...ended, messages: [] }
   }
 
-  async end(episodeId: string, reason: 'user_stop' | 'error' | 'time_limit' = 'user_stop'): Promise<void> {
+  async end(episodeId: string, reason: StopReason = 'user_stop'): Promise<number | null> {
     const episode = this.#open.get(episodeId)
-    if (episode === undefined) return
-    await this.#options.recorder.add([this.#over(episode, reason).event])
+    if (episode === undefined) return null
+    const { event, score } = this.#over(episode, reason)
+    await this.#options.recorder.add([event])
+    return score?.reward ?? null
   }
 
   image(imageId: string) {
@@ -304,50 +322,15 @@ class Episodes implements Gym {
     if (ended === undefined) throw unknownEpisode(id)
     throw episodeOver(id, ended.end_reason)
   }
-
-  /** The run and the item, told when they are met first. */
-  #announcement(episode: Episode): { events: GymEvent[]; images: RecordedImage[] } {
-    const { settings, item } = episode
-    const now = this.#options.clock.now()
-    const events: GymEvent[] = []
-    const images: RecordedImage[] = []
-    if (this.#options.announces_runs !== false && this.#isNew(`run ${settings.run_id}`)) {
-      events.push(runStartedEvent(runOf(settings, this.#options), now))
-    }
-    if (this.#isNew(item.item_id)) {
-      const known = itemEvents(item, now)
-      events.push(...known.events)
-      images.push(...known.images)
-    }
-    return { events, images }
-  }
-
-  #isNew(name: string): boolean {
-    if (this.#announced.has(name)) return false
-    this.#announced.add(name)
-    forgetOldest(this.#announced, announcedMax)
-    return true
-  }
 }
 
-function runOf(settings: Settings, { tools, clock }: GymOptions) {
-  return {
-    run_id: settings.run_id,
-    kind: 'rl',
-    reward: settings.reward,
-    needs_tool_call: settings.needs_tool_call,
-    format: settings.format,
-    max_turns: settings.turns_max,
-    tool_set: offered(tools).map(({ name }) => name),
-    config: { tokens: tokenRule, clock: clock.kind, turn_limit: settings.turn_limit },
-  } as const
+/** A bad output is made by the gym: where there was no answer to spoil, the policy's word for it does not hold. */
+function injectedCodes({ injected = [] }: WrittenTurn, call: CallResult | null): readonly string[] {
+  return call?.error_codes.includes('E5') === true ? injected : injected.filter((code) => code !== 'E5')
 }
 
-/** The tools that can be called here: the registry also knows some that run where no address is set for. */
-function offered({ definitions, schemas }: Tools): Tools['definitions'] {
-  const names = new Set(schemas.map(({ function: called }) => (called as { name?: unknown } | undefined)?.name))
-  return definitions.filter(({ name }) => names.has(name))
-}
+/** What of a text is at most about so many bytes long: an id of 256 bytes needs room for more. */
+const firstBytes = (text: string, bytes: number): string => Buffer.from(text).subarray(0, bytes).toString('utf8')
 
 function episodeOver(id: string, reason: EndReason | null | undefined): Problem {
   return new Problem('episode_over', `the episode ${id.slice(0, 256)} has ended (${reason ?? 'some time ago'})`, {
@@ -359,11 +342,4 @@ function unknownEpisode(id: string): Problem {
   return new Problem('episode_unknown', `there is no episode ${id.slice(0, 256)}`, {
     hint: 'reset gives the id of an episode; one that ended long ago is forgotten',
   })
-}
-
-function forgetOldest(kept: Map<string, unknown> | Set<string>, max: number): void {
-  for (const oldest of kept.keys()) {
-    if (kept.size <= max) break
-    kept.delete(oldest)
-  }
 }

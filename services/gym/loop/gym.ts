@@ -2,6 +2,8 @@
 import type { Heard, Message, WrittenTurn } from '#services/gym/policies/policy.ts'
 import type { Family, Split, Style } from '#services/gym/items/item.ts'
 import type { Picture } from '#services/gym/picture/render.ts'
+import type { ToolOffer } from '#services/gym/tools/offered.ts'
+import type { ToolDefinition } from '#services/gym/tools/tool.ts'
 import type { Score } from './reward.ts'
 import type { FormatRule } from './turn-grammar.ts'
 
@@ -58,6 +60,8 @@ export type ResetOptions = {
   readonly format?: FormatRule
   /** Whether a rollout that answers without a tool call is malformed. The paper leaves it open. Default false. */
   readonly needs_tool_call?: boolean
+  /** Which tools the prompt names: those for the item's `family`, or `all`. Whichever it names, all can be called. Default `family`. */
+  readonly tools?: ToolOffer
   /** The most letters of an observation, 64 to 65,536. Default 8,192. */
   readonly observation_chars_max?: number
   /** Which side of a longer one is cut off. Default `end`. */
@@ -97,6 +101,9 @@ export type Reset = {
 
 /** Why an episode ended. */
 export type EndReason = 'answer' | 'max_turns' | 'max_tokens' | 'time_limit' | 'error' | 'user_stop'
+
+/** Why somebody else ends an episode. `max_turns`: by a limit of the trainer's own; the episode is paid as it stands. */
+export type StopReason = 'user_stop' | 'error' | 'time_limit' | 'max_turns'
 
 /** What came of one turn. */
 export type StepResult = {
@@ -168,13 +175,18 @@ export type Gym = {
   step(episodeId: string, action: string | WrittenTurn): Promise<StepResult>
   /** Throws `episode_unknown`. An ended episode is known for a while. */
   state(episodeId: string): EpisodeState
-  /** Ends an episode: one that is open counts as aborted. Nothing happens for one that has ended or is not known. */
-  end(episodeId: string, reason?: 'user_stop' | 'error'): Promise<void>
+  /**
+   * Ends an episode: one that is open counts as aborted and gets no reward, or, for `max_turns`, as truncated and is paid.
+   * Answers the reward. Nothing happens for one that has ended or is not known.
+   */
+  end(episodeId: string, reason?: StopReason): Promise<number | null>
   /** The picture of that hash, of an open episode; undefined where there is none. */
   image(imageId: string): Picture | undefined
   counts(): GymCounts
   /** Tool schemas as a policy is shown them, in the shape that chat templates take. */
   readonly tools: readonly Readonly<Record<string, unknown>>[]
+  /** All tools that are known, those without an address included. */
+  readonly definitions: readonly ToolDefinition[]
   /** Ends all episodes (aborted, `user_stop`) and takes no more. */
   close(): Promise<void>
 }

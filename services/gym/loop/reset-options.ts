@@ -1,7 +1,9 @@
 import { nearest } from '#services/core/nearest.ts'
 import { Problem } from '#services/problem.ts'
+import { isDeeperThan } from '#services/gym/depth.ts'
 import { FAMILIES, type ItemKind } from '#services/gym/items/item.ts'
 import { chosenById, chosenInStream, familiesOf, wordOf, type Chosen } from '#services/gym/items/kinds.ts'
+import { TOOL_OFFERS, type ToolOffer } from '#services/gym/tools/offered.ts'
 import type { ResetOptions } from './gym.ts'
 import { rewardVersionNamed, type RewardVersion } from './reward-versions.ts'
 import type { FormatRule } from './turn-grammar.ts'
@@ -29,6 +31,7 @@ export type Settings = {
   readonly turn_limit: 'turns' | 'tool_turns'
   readonly format: FormatRule
   readonly needs_tool_call: boolean
+  readonly tools: ToolOffer
   readonly observation_chars_max: number
   readonly observation_cut: 'start' | 'end'
   readonly reward: RewardVersion
@@ -43,8 +46,12 @@ const whole =
       ? value
       : refuse(name, value, `a whole number from ${from} to ${to}`)
 const text: Rule = (name, value) =>
+  typeof value === 'string' &&
+  value !== '' &&
+  Buffer.byteLength(value) <= 256 &&
+  value.isWellFormed() &&
   // oxlint-disable-next-line no-control-regex -- ids are refused that the log would refuse.
-  typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 256 && !/[\u0000-\u001f\u007f]/.test(value)
+  !/[\u0000-\u001f\u007f-\u009f]/.test(value)
     ? value
     : refuse(name, value, 'a text of 1 to 256 bytes without control characters')
 const flag: Rule = (name, value) => (typeof value === 'boolean' ? value : refuse(name, value, 'true or false'))
@@ -52,8 +59,16 @@ const oneOf =
   (...known: readonly string[]): Rule =>
   (name, value) =>
     typeof value === 'string' && known.includes(value) ? value : refuse(name, value, known.join(' or '))
+/** Settings that are only recorded, as an object of at most so many letters and levels. */
+const settingsMax = { letters: 16_384, levels: 8 }
 const object: Rule = (name, value) =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? value : refuse(name, value, 'an object')
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !isDeeperThan(value, settingsMax.levels) &&
+  JSON.stringify(value).length <= settingsMax.letters
+    ? value
+    : refuse(name, value, `an object of at most ${settingsMax.letters} letters, ${settingsMax.levels} levels deep`)
 
 const rules: { readonly [Name in keyof ResetOptions]-?: Rule } = {
   item_id: text,
@@ -78,6 +93,7 @@ const rules: { readonly [Name in keyof ResetOptions]-?: Rule } = {
   turn_limit: oneOf('turns', 'tool_turns'),
   format: oneOf('strict', 'lenient'),
   needs_tool_call: flag,
+  tools: oneOf(...TOOL_OFFERS),
   observation_chars_max: whole(64, 65_536),
   observation_cut: oneOf('start', 'end'),
   reward_version: text,
@@ -112,6 +128,7 @@ export function settingsOf(
     turn_limit,
     format: options.format ?? 'strict',
     needs_tool_call: options.needs_tool_call ?? false,
+    tools: options.tools ?? 'family',
     observation_chars_max: options.observation_chars_max ?? 8192,
     observation_cut: options.observation_cut ?? 'end',
     reward,
@@ -179,6 +196,7 @@ function recordedOf(options: ResetOptions): Settings['recorded'] {
 }
 
 function refuse(name: string, value: unknown, wanted: string): never {
-  const shown = (JSON.stringify(value) ?? String(value)).slice(0, 80)
+  const shown =
+    typeof value === 'object' && value !== null ? 'an object or a list' : JSON.stringify(value)?.slice(0, 80)
   throw new Problem('invalid', `reset option ${name} is ${shown}`, { hint: `give ${wanted}` })
 }

@@ -1,6 +1,5 @@
 import { checkedAnswer } from './answer-check.ts'
-import { repetitionLevel } from './repetition.ts'
-import { formatViolations, readTurn } from './turn-grammar.ts'
+import { formatViolations } from './turn-grammar.ts'
 import type { AnswerCheck, AnswerKey } from './answer-check.ts'
 import type { RepetitionLevel } from './repetition.ts'
 import type { FormatRule, FormatViolation, Turn } from './turn-grammar.ts'
@@ -34,19 +33,6 @@ const repetitionPenalty: Record<RepetitionLevel, number> = { none: 0, moderate: 
  * alone; format is +1 or -1; a right answer adds 1, but only to a rollout of good form. So R is one of
  * -3, -2, -1.5, -1, 1, 2. `answer_match` says whether the answer was right whatever its form.
  */
-export function vistaReward(
-  rawTurns: readonly string[],
-  key: AnswerKey,
-  rule: ScoreRule = { needs_tool_call: false },
-): Score {
-  return scoredTurns(
-    rawTurns.map((raw) => ({ ...readTurn(raw, rule.format), rep_level: repetitionLevel(raw) })),
-    key,
-    rule,
-  )
-}
-
-/** The same of turns that were read already. */
 export function scoredTurns(turns: readonly TurnFacts[], key: AnswerKey, rule: ScoreRule): Score {
   const prediction = turns.at(-1)?.answer_text ?? null
   const check = checkedAnswer(prediction, key)

@@ -11,8 +11,10 @@ const table: readonly {
   readonly task?: string
   readonly full: number
   readonly empty: number
+  /** The field of the answer that says whether there is something in it; left out, any field does. */
+  readonly field?: string
 }[] = [
-  { tool: /^chartmoe$/, task: 'to_table', full: 0.25, empty: 0.1 },
+  { tool: /^chartmoe$/, task: 'to_table', full: 0.25, empty: 0.1, field: 'rows' },
   { tool: /^grounding_?dino$/, full: 0.2, empty: 0.05 },
   { tool: /^diagram_?formalizer$/, task: 'solve', full: 0.35, empty: other },
   { tool: /^multimath/, full: 0.35, empty: other },
@@ -25,12 +27,14 @@ export function envStepReward(turn: { readonly correct: boolean | null; readonly
   if (call === null || call.status !== 'ok') return failed
   const row = table.find(({ tool, task }) => tool.test(call.tool ?? '') && (task === undefined || task === call.task))
   if (row === undefined) return other
-  return holdsSomething(call) ? row.full : row.empty
+  return holdsSomething(call, row.field) ? row.full : row.empty
 }
 
-function holdsSomething({ n_detections, output_json }: CallResult): boolean {
+function holdsSomething({ n_detections, output_json }: CallResult, field?: string): boolean {
   if (n_detections !== null) return n_detections > 0
-  return Object.values(output_json ?? {}).some((value) =>
+  const output = output_json ?? {}
+  const values = field !== undefined && Object.hasOwn(output, field) ? [output[field]] : Object.values(output)
+  return values.some((value) =>
     Array.isArray(value) ? value.length > 0 : (typeof value === 'string' && value !== '') || typeof value === 'number',
   )
 }

@@ -1,5 +1,6 @@
 /** A model behind any OpenAI-compatible endpoint, which is sent the pictures as data URLs. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { boundedText } from '#services/gym/bounded-text.ts'
 import { errorText } from '#services/logger.ts'
 import { Problem } from '#services/problem.ts'
 import { readCompletion, type Completion } from './openai-answer.ts'
@@ -32,6 +33,9 @@ export type OpenAiOptions = {
 
 /** What was used so far. */
 export type OpenAiUse = { readonly requests: number; readonly tokens: number; readonly retries: number }
+
+/** Room for the ids and log probabilities of a long answer; what is longer is no answer. */
+const answerBytesMax = 32 * 1024 * 1024
 
 /** Decoding stops here; servers leave the stop word out of their answer. */
 const stopWord = '</tool_call>'
@@ -115,12 +119,14 @@ class Endpoint {
           ...(seed === undefined ? {} : { seed }),
           ...(asksTokens ? { logprobs: true, return_token_ids: true } : {}),
         }),
+        // A redirect would carry the pictures, and perhaps the key, to somewhere that nobody named.
+        redirect: 'error',
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]),
       })
-      text = await response.text()
+      text = withoutKey(await boundedText(response, answerBytesMax), key)
     } catch (error) {
       if (signal.aborted) throw error
-      return { reason: errorText(error) }
+      return { reason: withoutKey(errorText(error), key) }
     }
     if (response.ok) {
       const completion = readCompletion(text)
@@ -145,6 +151,10 @@ class Endpoint {
     })
   }
 }
+
+/** Endpoints like to quote the key that they refuse. */
+const withoutKey = (text: string, key: string | undefined): string =>
+  key === undefined || key === '' ? text : text.replaceAll(key, '********')
 
 type Failure = { readonly reason: string; readonly after_ms?: number }
 

@@ -42,6 +42,8 @@ export type Spool = Recorder & {
   flush(): Promise<void>
   /** How much waits. */
   pending(): { readonly bytes: number; readonly full: boolean }
+  /** Why nothing is sent any more; null while it is. */
+  failure(): string | null
   /** Stops sending. What was not sent stays on disk, for the next that opens the folder. */
   close(): Promise<void>
 }
@@ -160,6 +162,10 @@ class DiskSpool implements Spool {
     const bytes = this.#pending + this.#imageBytes
     // Pictures that nothing names any more are no reason to wait.
     return { bytes, full: this.#pending > 0 && bytes >= this.#bytesMax }
+  }
+
+  failure(): string | null {
+    return this.#failure?.message ?? null
   }
 
   async close(): Promise<void> {

@@ -4,13 +4,17 @@ import { runStartedEvent, type RunFacts } from '#services/gym/loop/episode-event
 
 /** The beginning of a run and its policy version; the same again when a run is gone on with. */
 export function startedEvents(facts: RunFacts, policyVersion: number, timeMs: number): GymEvent[] {
-  const published = gymEvent('policy.published', timeMs, {
-    run_id: facts.run_id,
+  return [runStartedEvent(facts, timeMs), policyPublishedEvent(facts.run_id, policyVersion, timeMs)]
+}
+
+/** A policy version; its train step has the same number. */
+export function policyPublishedEvent(run_id: string, policyVersion: number, timeMs: number): GymEvent {
+  return gymEvent('policy.published', timeMs, {
+    run_id,
     policy_version: policyVersion,
     train_step: policyVersion,
     substep: 0,
   })
-  return [runStartedEvent(facts, timeMs), published]
 }
 
 /** The end of a run. It names no time in its data, so that a further policy version may end the run again. */

@@ -14,6 +14,8 @@ export type Check = {
 
 /** Strings longer than this are no sound argument of any tool: mostly a picture, pasted in. */
 const letterMax = 20_000
+/** How many faults of one call are told. */
+const faultsMax = 20
 const textFields = ['query', 'problem', 'question', 'prompt', 'caption', 'text']
 const wrappers = ['arguments', 'parameters', 'params', 'args', 'kwargs', 'input', 'inputs']
 
@@ -66,11 +68,12 @@ export function argumentFaults(task: ToolTask, values: Record<string, unknown>):
   const fields = fieldsOf(task)
   const faults: CallFault[] = []
   const add = (code: CallFault['code'], name: string, message: string): void => {
-    if (!faults.some((fault) => fault.code === code && fault.path === at(name)))
+    if (faults.length < faultsMax && !faults.some((fault) => fault.code === code && fault.path === at(name)))
       faults.push({ code, path: at(name), message })
   }
+  const isKnown = (name: string): boolean => Object.hasOwn(fields, name)
   for (const [name, value] of Object.entries(values)) {
-    if (fields[name] === undefined) unknownName(name, value, Object.keys(fields), add)
+    if (!isKnown(name)) unknownName(name, value, Object.keys(fields), add)
     else if (isNested(name, value)) add('E1', name, `${name} is wrapped in an object of its own; give its value alone`)
     else if (typeof value === 'string' && value.length > letterMax) {
       add(
@@ -86,7 +89,7 @@ export function argumentFaults(task: ToolTask, values: Record<string, unknown>):
     if (keyword === 'required' && path === '') {
       for (const missing of names)
         add('E1', missing, `${missing} is missing: ${fields[missing]?.description ?? 'it is required'}`)
-    } else if (fields[name] !== undefined && !faults.some((fault) => fault.path === at(name))) {
+    } else if (isKnown(name) && !faults.some((fault) => fault.path === at(name))) {
       add(
         'E3',
         name,

@@ -1,4 +1,5 @@
 /** Reads a call as a policy wrote it, in any of the four shapes in circulation. */
+import { isDeeperThan } from '#services/gym/depth.ts'
 import type { CallFault } from './tools.ts'
 
 /** A call as read, not yet held against the tools. */
@@ -14,11 +15,16 @@ export type ReadCall = {
 
 const callCharsMax = 1_000_000
 const depthMax = 16
+/** A name is told in full in messages and records, but no longer than this. */
+const nameLettersMax = 200
+/** How many names that do not belong beside a tool are told. */
+const strayMax = 8
 const known = ['tool', 'name', 'task', 'arguments', 'parameters', 'prompt', 'id']
 
 /**
  * Shape 1: {tool, task}; 2: {tool, task, arguments}, where arguments may be a bare string; 3: {tool, parameters}, or
- * {tool, prompt}; 4: {name, arguments}. Takes the text of the call, or the value that it parses to. Never throws.
+ * {tool, prompt}; 4: {name, arguments}. Where no task stands beside the tool, it may stand among the arguments. Takes the
+ * text of the call, or the value that it parses to. Never throws.
  */
 export function readCall(written: unknown): ReadCall {
   const parsed = typeof written === 'string' ? parsedText(written) : written
@@ -46,22 +52,27 @@ function fromObject(call: Record<string, unknown>): ReadCall {
   const text = (key: string): string | null => {
     const value = call[key]
     if (value === undefined || value === null) return null
-    if (typeof value === 'string') return value.trim()
+    if (typeof value === 'string') return value.trim().slice(0, nameLettersMax).toWellFormed()
     faults.push(broken(key, `"${key}" is ${kindOf(value)}; write a string`))
     return null
   }
-  const [tool, otherName, task, prompt] = [text('tool'), text('name'), text('task'), text('prompt')]
-  const name = tool ?? otherName ?? ''
+  const [tool, otherName, task] = [text('tool'), text('name'), text('task')]
+  const name = tool === null || tool === '' ? (otherName ?? '') : tool
   if (name === '') faults.push(broken('tool', 'the call names no tool; write "tool": "…"'))
-  for (const key of Object.keys(call)) {
-    if (known.includes(key)) continue
-    faults.push(broken(key, `"${key.slice(0, 60)}" stands beside the tool; arguments belong inside "arguments": {…}`))
+  for (const key of Object.keys(call)
+    .filter((each) => !known.includes(each))
+    .slice(0, strayMax)) {
+    const shown = key.slice(0, 60).toWellFormed()
+    faults.push(broken(shown, `"${shown}" stands beside the tool; arguments belong inside "arguments": {…}`))
   }
   if (call['arguments'] !== undefined && call['parameters'] !== undefined) {
     faults.push(broken('parameters', 'the call has both "arguments" and "parameters"; write one of them'))
   }
-  const given = call['arguments'] ?? call['parameters']
-  const inner = task === null ? offeredForm(given) : null
+  const given = objectInString(call['arguments'] ?? call['parameters'])
+  const inner = task === null ? withTask(given) : null
+  const prompt = call['prompt'] ?? null
+  if (prompt !== null && given !== undefined && given !== null)
+    faults.push(broken('prompt', 'the call has both "arguments" and "prompt"; write the prompt inside of them'))
   const values = inner?.arguments ?? given ?? (prompt === null ? {} : { prompt })
   if (typeof values !== 'object' && typeof values !== 'string') {
     faults.push(broken('arguments', `"arguments" is ${kindOf(values)}; write an object`))
@@ -70,13 +81,24 @@ function fromObject(call: Record<string, unknown>): ReadCall {
   return { name, task: task ?? inner?.task ?? null, arguments: values, shape: shapeOf(call), parse_ok: true, faults }
 }
 
-/** The form in which tools are offered to chat templates, and native calls come: task and arguments, both inside of the arguments. */
-function offeredForm(given: unknown): { readonly task: string; readonly arguments: unknown } | null {
-  if (typeof given !== 'object' || given === null) return null
-  const { task, arguments: values, ...others } = given as Readonly<Record<string, unknown>>
-  return typeof task === 'string' && Object.keys(others).length === 0
-    ? { task: task.trim(), arguments: values ?? {} }
-    : null
+/** Native calls bear their arguments as JSON in a string. */
+function objectInString(given: unknown): unknown {
+  if (typeof given !== 'string' || !given.trimStart().startsWith('{')) return given
+  const value = parsedText(given)
+  return typeof value === 'object' && value !== null && !isDeeperThan(value, depthMax) ? value : given
+}
+
+/**
+ * A task among the arguments: {task, arguments}, the form in which tools are offered to chat templates, or {task, …}, as
+ * the released environment has it. No tool has an argument of that name.
+ */
+function withTask(given: unknown): { readonly task: string; readonly arguments: unknown } | null {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return null
+  const { task, ...others } = given as Readonly<Record<string, unknown>>
+  if (typeof task !== 'string') return null
+  const isOffered = Object.keys(others).every((name) => name === 'arguments')
+  const values = isOffered ? (others['arguments'] ?? {}) : others
+  return { task: task.trim().slice(0, nameLettersMax).toWellFormed(), arguments: values }
 }
 
 function shapeOf(call: Record<string, unknown>): 1 | 2 | 3 | 4 | null {
@@ -102,16 +124,6 @@ function parsedText(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Whether lists and objects are nested more than `levels` deep; walks without recursion. */
-function isDeeperThan(value: object, levels: number): boolean {
-  let level: unknown[] = [value]
-  for (let depth = 0; depth <= levels; depth++) {
-    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []))
-    if (level.length === 0) return false
-  }
-  return true
 }
 
 function broken(path: string, message: string): CallFault {

@@ -1,13 +1,13 @@
 /** The tools of a gym, put together: finds the tool, checks the call, runs it here or elsewhere, checks what it said. */
 import { createHash } from 'node:crypto'
-import { argumentFaults, argumentsObject, checkOf } from './arguments.ts'
+import { argumentFaults, argumentsObject, checkOf, fieldsOf } from './arguments.ts'
 import { readCall, type ReadCall } from './call.ts'
 import { localTools } from './local-tools.ts'
 import { workerPool, type JobOutcome, type Pool } from './pool.ts'
 import { definitions as allDefinitions, registry, toolSchemas, type FoundTask } from './registry.ts'
 import { remoteRunner } from './remote-run.ts'
 import { resultCache } from './result-cache.ts'
-import type { ToolDefinition } from './tool.ts'
+import type { ToolDefinition, ToolTask } from './tool.ts'
 import type { CallCode, CallContext, CallFault, CallResult, RemoteTool, Tools } from './tools.ts'
 
 export type ToolsOptions = {
@@ -87,7 +87,7 @@ type Checked = { readonly found: FoundTask; readonly values: Record<string, unkn
 
 function checkedCall(here: ReturnType<typeof registry>, call: ReadCall): Checked {
   if (call.name === '' || !call.parse_ok) return { result: invalid(call, null, call.faults) }
-  const found = here.find(call.name, call.task)
+  const found = askedTask(here, call)
   if (!('details' in found)) {
     const { definition, message } = found
     if (definition !== null)
@@ -102,6 +102,16 @@ function checkedCall(here: ReturnType<typeof registry>, call: ReadCall): Checked
   if ('code' in given) return { result: invalid(call, found, [given]) }
   const faults = argumentFaults(found.details, given.values)
   return faults.length > 0 ? { result: invalid(call, found, faults) } : { found, values: given.values }
+}
+
+/** The task that is meant. A free prompt without a task goes to the first task that takes one, as in the released environment. */
+function askedTask(here: ReturnType<typeof registry>, call: ReadCall): ReturnType<typeof here.find> {
+  const found = here.find(call.name, call.task)
+  const isPrompt = typeof call.arguments === 'object' && String(Object.keys(call.arguments ?? {})) === 'prompt'
+  if (!isPrompt || call.task !== null || !('details' in found)) return found
+  const takesPrompt = (task: ToolTask): boolean => fieldsOf(task)['prompt'] !== undefined
+  const task = Object.entries(found.definition.tasks).find(([, each]) => takesPrompt(each))?.[0]
+  return task === undefined || takesPrompt(found.details) ? found : here.find(call.name, task)
 }
 
 /** A call that was not carried out. */

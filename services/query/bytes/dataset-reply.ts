@@ -17,6 +17,9 @@ export interface DatasetReply {
   readonly manifestUrl: string
 }
 
+/** Clients take headers of 16 KiB in all (Node) to 64 KiB a line (Python); a longer URL is told by the pin, in a body. */
+const LOCATION_CHARS_MAX = 8192
+
 /** GET and HEAD, whole or in part. The body is read as the client takes it, and no further when it goes away. */
 export async function datasetReply({
   blobs,
@@ -35,7 +38,10 @@ export async function datasetReply({
     'Stepstore-Position': formatPosition(manifest.log_id, parseOffsets(manifest.offsets)),
     ...(notice === undefined ? {} : { 'Stepstore-Notice': notice }),
   }
-  const unpinned = { 'Cache-Control': 'private, no-cache', 'Content-Location': pinnedUrl }
+  const unpinned = {
+    'Cache-Control': 'private, no-cache',
+    ...(pinnedUrl.length > LOCATION_CHARS_MAX ? {} : { 'Content-Location': pinnedUrl }),
+  }
   return byteAnswer(request, {
     blobs,
     key: object,

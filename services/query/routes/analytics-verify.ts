@@ -5,7 +5,9 @@ import { FRAME_TABLES, frameBySql } from '#services/analytics/lake-rows.ts'
 import { rawSql } from '#services/analytics/raw-rows.ts'
 import { sameNumbers } from '#services/analytics/same-numbers.ts'
 import { storedRun } from '#services/analytics/store-rows.ts'
+import { callNumbers, rawCalls } from '#services/diagnostics/raw-calls.ts'
 import { Problem } from '#services/problem.ts'
+import { liveCalls } from '#services/query/calls-call.ts'
 import { framesOfStore, pathsAt } from '#services/query/frame-call.ts'
 import { many, text as textParameter } from '#services/query/parameters.ts'
 import { behind, jsonAnswer, reached } from '#services/query/reading.ts'
@@ -40,7 +42,7 @@ const verifyNumbers = route({
   tag: 'Operations',
   summary: "Compare statistics with a recomputation from the lake's raw events",
   detail:
-    'For each run, or those that are named: rewards, groups, advantages, pass@k, lengths, trainings, counterfactual rewards and benchmarks of the folded rows, and of rows made anew from raw events and steps, must be equal to the last bit. Trajectories that events changed since the snapshot are left out of both.',
+    'For each run, or those that are named: rewards, groups, advantages, pass@k, lengths, trainings, counterfactual rewards, benchmarks, tools and errors of the folded rows, and of rows made anew from raw events and steps, must be equal to the last bit. Trajectories that events changed since the snapshot are left out of both.',
   parameters: { ...READ_PARAMETERS, run: many(textParameter('The run. Repeat for several; without it, all.')) },
   answers: [{ status: 200, description: 'What was found; `ok` says whether they agree.', schema: Verified }],
   problems: ['behind', 'too_large'],
@@ -58,14 +60,20 @@ const verifyNumbers = route({
     for (const runId of named) {
       const runs = await chainOf((id) => storedRun(deps.store.db, id), [runId], false)
       const expected = await frameBySql(engine, rawSql([runId], paths), runs)
-      const { frame } = await framesOfStore(deps.store).read([runId], false)
+      const expectedCalls = await rawCalls(engine, paths, [runId])
+      const at = await framesOfStore(deps.store).read([runId], false)
+      const { frame } = at
+      const calls = await liveCalls(deps, at)
       const isSettled = (id: string): boolean => {
         const row = frame.rowOf(id)
         if (row === undefined) return true
         const cut = snapshot.cut.get(frame.partition.get(row) ?? 0) ?? 0
         return (frame.lastOffset.get(row) ?? 0) < cut
       }
-      const found = sameNumbers(expected, frame, isSettled)
+      const found = sameNumbers(expected, frame, isSettled, {
+        expected: (selection) => callNumbers(selection, expectedCalls),
+        found: (selection) => callNumbers(selection, calls),
+      })
       compared.push({ run_id: runId, trajectories: found.trajectories, rows: found.rows })
       differences.push(...found.differences.map((difference) => ({ run_id: runId, ...difference })))
     }

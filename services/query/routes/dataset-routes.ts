@@ -5,10 +5,10 @@ import type { Build } from '#services/datasets/builds.ts'
 import type { Datasets, Pinned } from '#services/datasets/datasets.ts'
 import { COMPARISONS, FILTER_NAMES, FILTERS, REASON_NAMES, REASONS } from '#services/datasets/filters.ts'
 import { FORMAT_NAMES, FORMATS, RECIPE_NAMES, RECIPES, SHAPES } from '#services/datasets/recipes.ts'
-import { canonicalQuery, DEFAULT_SHAPE, type PinnedRequest } from '#services/datasets/request.ts'
+import { canonicalQuery, DEFAULT_SHAPE } from '#services/datasets/request.ts'
 import { parseOffsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
-import { pinnedOf, urls, type DatasetCall } from '#services/query/dataset-call.ts'
+import { pinnedOf, urls, type DatasetCall, type NamedRequest } from '#services/query/dataset-call.ts'
 import { DATASET_PARAMETERS, SHARDS_MAX } from '#services/query/dataset-parameters.ts'
 import { emptyNotice } from '#services/query/bytes/dataset-notice.ts'
 import { datasetReply } from '#services/query/bytes/dataset-reply.ts'
@@ -57,7 +57,7 @@ async function answerDataset(datasets: Datasets, call: DatasetCall, buildWaitMs:
   })
 }
 
-function building(deps: QueryDeps, pinned: PinnedRequest, build: Build): Problem {
+function building(deps: QueryDeps, pinned: NamedRequest, build: Build): Problem {
   return new Problem('building', `the dataset is being built (${Math.round(build.progress * 100)} % done)`, {
     hint: 'ask again after the time in Retry-After, or look at build',
     retryAfterSeconds: 5,
@@ -98,14 +98,8 @@ async function answerShards(datasets: Datasets, call: Call<typeof SHARD_PARAMETE
       details: { parameter: query.shard === undefined ? 'explain' : 'shard' },
     })
   const { pinned } = await pinnedOf(datasets, call, true)
-  const { request, snapshotId } = pinned
-  const shards = Array.from({ length: query.n }, (_, index) =>
-    urls.dataset(deps, {
-      request: { ...request, shaping: { ...request.shaping, shard: { index, of: query.n } } },
-      snapshotId,
-    }),
-  )
-  return jsonAnswer(deps, { snapshot: snapshotId, n: query.n, urls: shards }, offsetsOf(pinned))
+  const shards = Array.from({ length: query.n }, (_, index) => urls.shard(deps, pinned, index, query.n))
+  return jsonAnswer(deps, { snapshot: pinned.snapshotId, n: query.n, urls: shards }, offsetsOf(pinned))
 }
 
 /** What can be asked for. */
@@ -187,7 +181,7 @@ export function datasetRoutes(
       tag,
       summary: 'Read a dataset',
       detail:
-        'The URL is the filter. With `snapshot=` it gives the same bytes for ever; without, `Content-Location` names the URL that does. GET and HEAD, single and suffix ranges, strong ETag; several ranges at once give the whole. Where it has no rows, `Stepstore-Notice` says why.',
+        'The URL is the filter. With `snapshot=` it gives the same bytes for ever; without, `Content-Location` names the URL that does (one of more than 8,192 characters, which clients refuse in a header, only `…/pin` tells; save such a filter with POST /v1/recipes). GET and HEAD, single and suffix ranges, strong ETag; several ranges at once give the whole. Where it has no rows, `Stepstore-Notice` says why.',
       pathParameters,
       parameters: DATASET_PARAMETERS,
       problems: ['not_found', 'snapshot_expired', 'range_not_satisfiable', 'behind', 'building', 'too_many'],

@@ -16,7 +16,7 @@ import type { FrameAt } from '#services/analytics/frames.ts'
 import { type Selection, rowsWhere } from '#services/analytics/select.ts'
 import { comparison } from '#services/diagnostics/comparison.ts'
 import { errorSeries } from '#services/diagnostics/error-series.ts'
-import { foldedCalls, toolSeries } from '#services/diagnostics/tool-series.ts'
+import { toolSeries } from '#services/diagnostics/tool-series.ts'
 import { type Explained, type Explanation, REASONS, type Reason, explained } from '#services/diagnostics/untrained.ts'
 import { callsOfCall } from '#services/query/calls-call.ts'
 import type { KeyPart } from '#services/query/cursor.ts'
@@ -63,13 +63,13 @@ const tools = route({
   tag,
   summary: 'How tools did',
   detail:
-    'Over the calls of finished trajectories: how often each tool was called, how many calls were valid, failed or were retries, and how long they took. Calls are read from the newest snapshot of the lake; of what is finished and not in it yet only how often each tool was called is known (`n_not_in_lake`, `calls_not_in_lake`), and `after=latest` waits for the rest.',
+    'Over the calls of finished trajectories: how often each tool was called, how many calls were valid, failed or were retries, and how long they took. A call counts as soon as its trajectory is finished.',
   parameters: { ...FRAME_PARAMETERS, ...TABLE_PARAMETERS, by: BY, tool: many(text('The tool.')) },
   answers: [{ status: 200, description: 'A row for each tool.', schema: Tools, types: TABLE_TYPES }],
   problems,
   handle: async (call) => {
     const { query } = call
-    const { at, table, selection, missing, source } = await callsOfCall(call)
+    const { at, table, selection, source } = await callsOfCall(call)
     const by = unique(query.by)
     const link = linker(call)
     const rows = toolSeries(selection, table, by)
@@ -79,9 +79,7 @@ const tools = route({
         ...statistics,
         trajectories_url: link('/v1/trajectories', bucketFilters(at.frame, bucket)),
       }))
-    const more = { ...source, calls_not_in_lake: foldedCalls(missing, missing.rows) }
-    const shown = { name: 'tools', row: ToolRow, rows, key: keyOf(by, 'tool'), more }
-    return tableAnswer(call, shown, at.offsets)
+    return tableAnswer(call, { name: 'tools', row: ToolRow, rows, key: keyOf(by, 'tool'), more: source }, at.offsets)
   },
 })
 

@@ -1,5 +1,13 @@
 /** The routes of the gym, as the reference describes them; where a process runs it, it serves them on the same port. */
-import { GymAbout, GymEpisodes, GymEpisodesRequest, GymState, GymSteps, GymStepsRequest } from '#schemas/http-gym.ts'
+import {
+  GymAbout,
+  GymEpisodes,
+  GymEpisodesRequest,
+  GymState,
+  GymSteps,
+  GymStepsRequest,
+  GymTools,
+} from '#schemas/http-gym.ts'
 import { Problem } from '#services/problem.ts'
 import { type Route, route } from '#services/query/route.ts'
 
@@ -22,6 +30,17 @@ export const GYM_ROUTES: readonly Route[] = [
       'Families, kinds of questions with their levels, and the tools. OpenEnv clients connect to `/gym` (`/gym/ws`), verl-tool to `/gym/get_observation`; all faces, with their own reference, are at `/gym/openapi.json`.',
     parameters: {},
     answers: [{ status: 200, description: 'What there is.', schema: GymAbout }],
+    problems: ['not_found', 'unavailable'],
+    handle,
+  }),
+  route({
+    path: '/v1/gym/tools',
+    tag,
+    summary: 'The tools of the gym',
+    detail:
+      'Every tool by family, subset and task, with its aliases, the JSON Schemas of arguments and answers, and its limits.',
+    parameters: {},
+    answers: [{ status: 200, description: 'The registry.', schema: GymTools }],
     problems: ['not_found', 'unavailable'],
     handle,
   }),

@@ -15,7 +15,7 @@ type MapTable = { readonly classes: readonly string[]; readonly rows: readonly R
 
 /** Reads maps as tables and infographics as placed text. */
 export const expert: Expert = (question, choices, heard) => {
-  const isMap = !/percentage|share of|smallest share|largest share/.test(question)
+  const isMap = !/percentage|^What share of|(?:smallest|largest) share\?$/.test(question)
   const said = heard.find(({ ok }) => ok)
   if (heard.length === 0) {
     return isMap

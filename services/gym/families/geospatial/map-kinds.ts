@@ -88,7 +88,7 @@ function classOfRegion(map: MapScene, chance: Random): Asked {
   const question = chance.pick([
     `What is the value range of ${region.name}?`,
     `Which class of the legend is ${region.name} in?`,
-    `In which range is ${map.measure.toLowerCase()} of ${region.name}?`,
+    `In which range does ${region.name} lie for ${map.measure.toLowerCase()}?`,
   ])
   return {
     question,

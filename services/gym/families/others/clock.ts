@@ -77,7 +77,7 @@ function askedOf(clocks: readonly Clock[], chance: Random): Pick<Scene, 'questio
   if (shown === undefined || chance.chance(0.5)) {
     return {
       question: `${question} Answer like 3:25.`,
-      key: { answer: [words, words.padStart(5, '0')], answer_type: 'text' },
+      key: { answer: [...new Set([words, words.padStart(5, '0')])], answer_type: 'text' },
       of: [one],
     }
   }

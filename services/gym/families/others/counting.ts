@@ -116,8 +116,16 @@ function askedOf(things: readonly Thing[], chance: Random): Pick<Scene, 'questio
   return { question, key: { ...key, answer_type: 'choice', choices }, counted }
 }
 
-function boxOf({ x, y, size }: Thing): Box {
-  return wholeBox(x - size * 1.15, y - size * 1.15, x + size * 1.15, y + size * 1.15)
+/** How far each shape reaches from its middle, in its size: left, up, right, down. */
+const reaches: Readonly<Record<Shape, readonly [number, number, number, number]>> = {
+  circle: [1, 1, 1, 1],
+  square: [0.9, 0.9, 0.9, 0.9],
+  triangle: [1.05, 1.1, 1.05, 0.8],
+}
+
+function boxOf({ shape, x, y, size }: Thing): Box {
+  const [left, up, right, down] = reaches[shape]
+  return wholeBox(x - left * size - 1, y - up * size - 1, x + right * size + 1, y + down * size + 1)
 }
 
 function drawn(things: readonly Thing[], place: string, level: Level, request: ItemRequest): string {

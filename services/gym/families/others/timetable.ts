@@ -94,7 +94,11 @@ function askedOf(
     `At what time does ${name} stop at ${table.stops[one] ?? ''}?`,
   ])
   if (chance.chance(0.5))
-    return { question, key: { answer: [words, words.replace(/^0/, '')], answer_type: 'text' }, cells: [[one, trip]] }
+    return {
+      question,
+      key: { answer: [...new Set([words, words.replace(/^0/, '')])], answer_type: 'text' },
+      cells: [[one, trip]],
+    }
   const others = chance
     .shuffle([...new Set(table.times.flat().map(hours))].filter((each) => each !== words))
     .slice(0, 3)

@@ -46,9 +46,10 @@ function legendOf(pieces: readonly Piece[], words: readonly Word[]): LegendEntry
     const isSample = wide >= 15 && wide <= 24 && tall >= 3 && tall <= 7
     if (!(isSquare || isSample) || swatch.count < 0.7 * wide * tall) return []
     const middle = (swatch.top + swatch.bottom) / 2
+    // A soft rim of the swatch may be taken for the beginning of its word.
     const beside = words
       .filter(
-        (word) => word.left - swatch.right >= 2 && word.left - swatch.right <= 22 && Math.abs(word.y - middle) <= 8,
+        (word) => word.left - swatch.right >= -2 && word.left - swatch.right <= 22 && Math.abs(word.y - middle) <= 8,
       )
       .toSorted((a, b) => a.left - b.left)[0]
     return beside === undefined || (beside.number !== null && !isSample)

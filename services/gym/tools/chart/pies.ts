@@ -33,15 +33,17 @@ export function pieMarks(parts: Parts, circle: Round): FoundMarks {
     known.y -= Math.cos((degree * Math.PI) / 180)
     counts.set(colour, known)
   }
-  const all = [...counts.values()].reduce((sum, { count }) => sum + count, 0)
   const slices = [...counts].filter(([, { count }]) => count >= 0.004 * directions)
+  // The seams between slices take as much of each, so a thin slice would come out too thin.
+  const seen = slices.reduce((sum, [, { count }]) => sum + count, 0)
+  const seam = (directions - seen) / Math.max(1, slices.length)
   const named = parts.legend.map(({ colour }) => colour)
   const order = [...named, ...slices.map(([colour]) => colour).filter((colour) => !named.includes(colour))]
   const donut = classAt(parts, circle, 0, 0.05) < 0 && classAt(parts, circle, 120, 0.2) < 0
   const marks = slices.map(([colour, { count, x, y }]): ReadMark => {
     const far = ((donut ? 0.76 : 0.68) * circle.radius) / Math.max(1e-9, Math.hypot(x, y))
     const [px, py] = [Math.round(circle.x + x * far), Math.round(circle.y + y * far)]
-    const share = (100 * count) / all
+    const share = (100 * (count + seam)) / directions
     const written = parts.words.find(
       (word) => word.number !== null && Math.hypot(word.x - px, word.y - py) <= 14,
     )?.number

@@ -1,7 +1,8 @@
+import { halved } from './halved.ts'
 import { textLines } from './text-lines.ts'
 import { pictureOf } from './request-picture.ts'
 import type { Box } from '#services/gym/items/item.ts'
-import type { LocalTool, TextRegion } from '#services/gym/tools/tool.ts'
+import type { LocalTool, Pixels, ReadText, TextRegion } from '#services/gym/tools/tool.ts'
 
 /** EasyOCR's tasks, read from pixels: text with places, places alone, text alone, of a region, as a table. */
 export const ocr: LocalTool = async (request, readText) => {
@@ -14,9 +15,8 @@ export const ocr: LocalTool = async (request, readText) => {
   }
   const region = task === 'extract_by_region' ? (values['region'] as unknown as Box) : null
   const least = typeof values['min_confidence'] === 'number' ? values['min_confidence'] : 0.3
-  const found = (await readText(pixels, region === null ? {} : { regions: [region] })).filter(
-    ({ confidence }) => confidence >= least,
-  )
+  const read = region === null ? await readAtItsSize(pixels, readText) : await readText(pixels, { regions: [region] })
+  const found = read.filter(({ confidence }) => confidence >= least)
   if (task === 'extract_table') {
     const rows = tableRows(found, typeof values['row_tolerance'] === 'number' ? values['row_tolerance'] : 10)
     return said(task, rows.map((row) => row.join(' | ')).join('\n'), { rows })
@@ -27,6 +27,30 @@ export const ocr: LocalTool = async (request, readText) => {
   }
   const regions = lines.map(({ text, box, confidence }) => ({ text, box: [...box], confidence }))
   return said(task, lines.map(({ text, box }) => `${text} [${box.join(', ')}]`).join('\n'), { regions })
+}
+
+/** A picture with at most so many lines may be an enlarged part, whose letters are too tall for the reader. */
+const fewLines = 3
+
+/** Reads a picture; one of few lines at half and a quarter of its size too, and the reading of most sure letters is kept. */
+async function readAtItsSize(pixels: Pixels, readText: ReadText): Promise<readonly TextRegion[]> {
+  let best = await readText(pixels)
+  if (best.length > fewLines) return best
+  let smaller = pixels
+  for (const factor of [2, 4]) {
+    smaller = halved(smaller)
+    if (Math.min(smaller.width, smaller.height) < 16) break
+    const read = (await readText(smaller)).map(({ box: [left, top, right, bottom], ...rest }) => ({
+      ...rest,
+      box: [left * factor, top * factor, right * factor, bottom * factor] as const,
+    }))
+    if (sureLetters(read) > sureLetters(best)) best = read
+  }
+  return best
+}
+
+function sureLetters(read: readonly TextRegion[]): number {
+  return read.reduce((sum, { text, confidence }) => sum + confidence * text.replaceAll(/[^\p{L}\p{N}]/gu, '').length, 0)
 }
 
 function said(task: string, processed_output: string, more: Readonly<Record<string, unknown>>) {

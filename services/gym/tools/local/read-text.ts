@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { createWorker, OEM, PSM, type Worker } from 'tesseract.js'
 import { lineCrop } from './text-crop.ts'
-import { numberMarks, textLines, type TextLine } from './text-lines.ts'
+import { numberMarks, textLines, type Ink, type NumberStrokes, type TextLine } from './text-lines.ts'
 import type { Box } from '#services/gym/items/item.ts'
 import type { ReadText, TextRegion } from '#services/gym/tools/tool.ts'
 
@@ -52,7 +52,7 @@ export function textReader(): TextReader {
           lineCrop(pixels, ink, { ...line, turned }, spread)
         const read =
           line.turned === 0
-            ? await levelRead(worker, crop, numberMarks(line, ink), options.digits === true)
+            ? await levelRead(worker, crop, line, ink, options.digits === true)
             : await turnedRead(worker, crop, options.digits === true)
         if (read.text !== '') found.push({ ...read, box: line.box })
       }
@@ -71,22 +71,23 @@ export function textReader(): TextReader {
   }
 }
 
+/** A number that was read less surely is read again. */
+const sureMin = 0.5
+
 type Reading = { readonly text: string; readonly confidence: number }
 
 type Crop = (turned: TextLine['turned'], spread?: number) => Buffer
 
-/** Reads one line; figures that were taken for letters are read again as figures, a little apart, and the surer reading is kept. */
-async function levelRead(
-  worker: Worker,
-  crop: Crop,
-  marks: ReturnType<typeof numberMarks>,
-  digits: boolean,
-): Promise<Reading> {
+/** Reads one line; a number that was misread or read unsurely is read again as figures, a little apart, and the surer reading is kept. */
+async function levelRead(worker: Worker, crop: Crop, line: TextLine, ink: Ink, digits: boolean): Promise<Reading> {
+  const marks = numberMarks(line, ink)
   const first = await recognised(worker, crop(0), digits)
   const mended = { ...first, text: mendedNumber(first.text, marks) }
-  if (!looksLikeFigures(first.text) && !lostFigures(first.text, marks.figures)) return mended
-  const again = await recognised(worker, crop(0, 2), true)
-  const isWhole = again.text.replace(/\D/g, '').length === marks.figures
+  const isMissed = looksLikeFigures(first.text) || lostFigures(first.text, marks.figures)
+  if (!isMissed && !(first.confidence < sureMin && /[\d%$]/.test(first.text))) return mended
+  const spread = Math.max(2, Math.round(0.18 * (line.box[3] - line.box[1])))
+  const again = await recognised(worker, crop(0, spread), true, first.text.includes(':') ? ':' : '')
+  const isWhole = isMissed && digitsOf(again.text) === marks.figures
   return isWhole || (again.text !== '' && again.confidence > first.confidence)
     ? { ...again, text: mendedNumber(again.text, marks) }
     : mended
@@ -100,9 +101,9 @@ async function turnedRead(worker: Worker, crop: Crop, digits: boolean): Promise<
   return downwards.confidence > upwards.confidence + 0.1 ? downwards : upwards
 }
 
-async function recognised(worker: Worker, crop: Buffer, digits: boolean): Promise<Reading> {
+async function recognised(worker: Worker, crop: Buffer, digits: boolean, more = ''): Promise<Reading> {
   // Parameters of tesseract beside tesseract.js's own: they hold for this one line.
-  const options = digits ? { tessedit_char_whitelist: '0123456789.,-+%$' } : {}
+  const options = digits ? { tessedit_char_whitelist: `0123456789.,-+%$${more}` } : {}
   const { data } = await worker.recognize(crop, options as Parameters<Worker['recognize']>[1], { text: true })
   return { text: data.text.trim(), confidence: Math.round(data.confidence) / 100 }
 }
@@ -115,13 +116,17 @@ function looksLikeFigures(text: string): boolean {
   return figures >= letters && /^[-$]?[\dOoIlinSsBZMgqT|.,]+%?$/.test(text)
 }
 
-/** A whole number with fewer figures than strokes were seen: two of them were read as one. */
+/** A whole number or a time with fewer figures than strokes were seen: two of them were read as one. */
 function lostFigures(text: string, strokes: number): boolean {
-  return /^\d+$/.test(text) && text.length < strokes
+  return /^\d[\d:]*$/.test(text) && digitsOf(text) < strokes
 }
 
-/** Puts back the points, commas and signs of a number that were seen as strokes and yet not read. */
-function mendedNumber(text: string, { figures, marks }: ReturnType<typeof numberMarks>): string {
+function digitsOf(text: string): number {
+  return text.replace(/\D/g, '').length
+}
+
+/** Puts back the points, commas and signs of a number that were seen as strokes and yet not read; a blank stays where one is seen. */
+function mendedNumber(text: string, { figures, marks, blanks }: NumberStrokes): string {
   const match = /^([-\u2013\u2014]?)(\$?)([\d.,\s]+)(%?)$/.exec(text)
   if (match === null) return text
   const [, minus = '', money = '', body = '', percent = ''] = match
@@ -130,7 +135,9 @@ function mendedNumber(text: string, { figures, marks }: ReturnType<typeof number
   if (percent === '' ? figures !== digits.length + ahead : figures < digits.length + ahead) return text
   const sign = minus !== '' || marks.some((mark) => mark.sign === '-' && mark.after === 0) ? '-' : ''
   // What was read between the figures stays: a point that touches a figure is no mark of its own.
-  const read = body.split(/\d/).map((between) => between.trim())
+  const read = body
+    .split(/\d/)
+    .map((between, place) => (/^\s+$/.test(between) && blanks.includes(place + ahead) ? ' ' : between.trim()))
   const out = digits.split('').map((digit, place) => {
     const seen = marks.find((mark) => mark.sign !== '-' && mark.after === place + ahead)
     return place === 0 ? digit : `${read[place] === '' ? (seen?.sign ?? '') : read[place]}${digit}`

@@ -1,4 +1,5 @@
 import { flatAreas, maskAreas, type Area } from './flat-areas.ts'
+import { textLines } from './text-lines.ts'
 import { thingColour, thingShape, type ShapeName } from './thing-looks.ts'
 import type { Box } from '#services/gym/items/item.ts'
 import type { Pixels } from '#services/gym/tools/tool.ts'
@@ -19,6 +20,8 @@ export type Thing = {
 
 const sideMin = 7
 const thingsMax = 300
+/** Things side by side in a line of text: letters, of which an A would pass for a triangle. Shades of one solid are one thing. */
+const wordMin = 4
 
 /** The things in a picture, the largest first; at most 300. */
 export function thingsIn(pixels: Pixels): readonly Thing[] {
@@ -26,12 +29,20 @@ export function thingsIn(pixels: Pixels): readonly Thing[] {
   const mask = foreground(pixels)
   const found: Thing[] = []
   const { label, areas } = maskAreas(mask, width, height)
+  const words = textLines(pixels).lines.filter(
+    ({ box }) => areas.filter((area) => area.count >= 4 && isInside(area, box)).length >= wordMin,
+  )
   for (const [place, area] of areas.entries()) {
     const [wide, high] = [area.right - area.left, area.bottom - area.top]
     if (wide < sideMin || high < sideMin || area.count < 0.12 * wide * high) continue
+    if (words.some(({ box }) => isInside(area, box))) continue
     found.push(thingOf(pixels, label, place, area))
   }
   return found.toSorted((a, b) => b.area - a.area || a.box[0] - b.box[0]).slice(0, thingsMax)
+}
+
+function isInside(area: Area, [left, top, right, bottom]: Box): boolean {
+  return area.left >= left - 2 && area.top >= top - 2 && area.right <= right + 2 && area.bottom <= bottom + 2
 }
 
 /** Pixels that are not ground: not in a large area at the border, nor in one of nearly its colour. */

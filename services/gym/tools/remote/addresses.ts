@@ -29,7 +29,7 @@ const EXAMPLE = '{"GroundingDINO": {"url": "http://127.0.0.1:5000", "wire": "ver
 
 /**
  * The addresses of a setting such as the EXAMPLE, by the tool's own name (aliases are understood). An empty text is none.
- * Throws misuse for what is no such thing, a tool that is unknown or runs here, and values out of range.
+ * Throws misuse for what is no such thing, a tool that is unknown, and values out of range.
  */
 export function addressesOf(text: string, definitions: readonly ToolDefinition[]): ReadonlyMap<string, Address> {
   const found = new Map<string, Address>()
@@ -56,18 +56,13 @@ function objectOf(text: string): Readonly<Record<string, unknown>> {
 function toolNamed(given: string, definitions: readonly ToolDefinition[]): string {
   const bare = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
   const found = definitions.find(({ name, aliases }) => [name, ...aliases].some((known) => bare(known) === bare(given)))
-  const remote = definitions.filter(({ runs }) => runs === 'remote').map(({ name }) => name)
-  if (found === undefined) {
-    const near = nearest(given, remote)
-    throw misuse(
-      `STEPSTORE_GYM_TOOLS: there is no tool ${JSON.stringify(given.slice(0, 60))}`,
-      near === undefined ? `remote tools are ${remote.join(', ')}` : `did you mean ${near}?`,
-    )
-  }
-  if (found.runs === 'local') {
-    throw misuse(`STEPSTORE_GYM_TOOLS: ${found.name} runs here`, `leave it out; remote tools are ${remote.join(', ')}`)
-  }
-  return found.name
+  if (found !== undefined) return found.name
+  const names = definitions.map(({ name }) => name)
+  const near = nearest(given, [...names, ...definitions.flatMap(({ aliases }) => aliases)])
+  throw misuse(
+    `STEPSTORE_GYM_TOOLS: there is no tool ${JSON.stringify(given.slice(0, 60))}`,
+    near === undefined ? `the tools are ${names.join(', ')}` : `did you mean ${near}?`,
+  )
 }
 
 function addressOf(name: string, value: unknown): Address {

@@ -1,4 +1,5 @@
 /** One request to a remote tool, bounded: JSON there, JSON back, and every way in which that fails told apart. */
+import { boundedText, TooLong } from '#services/gym/bounded-text.ts'
 import { RemoteFailure } from '#services/gym/tools/tools.ts'
 
 /** Room for a segmentation of many masks with a picture; what is longer is no answer of a tool. */
@@ -40,9 +41,10 @@ export async function askedJson(
   } catch (error) {
     throw lost(error, signal)
   }
-  const text = await boundedText(answer, bytesMax, signal)
+  const said = await textOf(answer, bytesMax, signal)
   // Endpoints like to quote the key that they refuse.
-  if (!answer.ok) throw refused(answer.status, key === undefined ? text : text.replaceAll(key, '********'))
+  const text = key === undefined ? said : said.replaceAll(key, '********')
+  if (!answer.ok) throw refused(answer.status, text)
   try {
     return JSON.parse(text) as unknown
   } catch {
@@ -50,24 +52,13 @@ export async function askedJson(
   }
 }
 
-async function boundedText(answer: Response, bytesMax: number, signal: AbortSignal): Promise<string> {
-  if (answer.body === null) return ''
-  const pieces: Uint8Array[] = []
-  let bytes = 0
-  const reader = answer.body.getReader()
+async function textOf(answer: Response, bytesMax: number, signal: AbortSignal): Promise<string> {
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      bytes += next.value.length
-      if (bytes > bytesMax) {
-        throw new RemoteFailure('bad_output', 'OutputTooLarge', `the tool's answer is over ${bytesMax} bytes`)
-      }
-      pieces.push(next.value)
-    }
+    return await boundedText(answer, bytesMax)
   } catch (error) {
-    await reader.cancel().catch(() => {})
-    throw error instanceof RemoteFailure ? error : lost(error, signal)
+    if (!(error instanceof TooLong)) throw lost(error, signal)
+    throw new RemoteFailure('bad_output', 'OutputTooLarge', `the tool's answer is over ${bytesMax} bytes`)
   }
-  return Buffer.concat(pieces).toString('utf8')
 }
 
 function lost(error: unknown, signal: AbortSignal): RemoteFailure {

@@ -26,8 +26,10 @@ export function outputOf(text: string, definition: ToolDefinition, task: string)
   return { text, output }
 }
 
-/** The only property of a schema that is needed and a text. */
+/** The only property of a schema that is needed and a text; of schemas that exclude each other, that of the last. */
 function wordsField(schema: unknown): string | undefined {
+  const { anyOf } = (schema ?? {}) as { anyOf?: readonly unknown[] }
+  if (anyOf !== undefined) return wordsField(anyOf.at(-1))
   const { properties, required } = (schema ?? {}) as {
     properties?: Readonly<Record<string, { readonly type?: unknown } | undefined>>
     required?: readonly string[]

@@ -1,0 +1,268 @@
+/** Values of one column while rows gather, and as a plain page of a Parquet file in another order. */
+import type { TextRoom } from './text-room.ts'
+
+const INT32 = 1
+const INT64 = 2
+const DOUBLE = 5
+const BYTES = 6
+const BOOLEAN = 0
+
+/** How a type of DuckDB lies in a Parquet file. */
+interface Layout {
+  /** Parquet's own number for the type. */
+  readonly physical: number
+  readonly as: 'int32' | 'int64' | 'instant' | 'double' | 'flag' | 'day' | 'text'
+}
+
+const LAYOUTS: Readonly<Record<string, Layout>> = {
+  INTEGER: { physical: INT32, as: 'int32' },
+  DATE: { physical: INT32, as: 'day' },
+  BIGINT: { physical: INT64, as: 'int64' },
+  TIMESTAMPTZ: { physical: INT64, as: 'instant' },
+  DOUBLE: { physical: DOUBLE, as: 'double' },
+  BOOLEAN: { physical: BOOLEAN, as: 'flag' },
+  VARCHAR: { physical: BYTES, as: 'text' },
+  BLOB: { physical: BYTES, as: 'text' },
+}
+
+/** The layout of a scalar type. Throws on one that the lake does not use. */
+export function layoutOf(type: string): Layout {
+  const layout = LAYOUTS[type]
+  if (layout === undefined) throw new Error(`no layout for the type ${type}`)
+  return layout
+}
+
+const DAY_MS = 86_400_000
+const HIGH = 2 ** 32
+/** An instant to microseconds, as all rows have them. */
+const INSTANT_CHARS = '2026-11-23T03:00:00.000000Z'.length
+/** What an entry takes here: its levels, its value, its length. */
+const ENTRY_BYTES = 14
+/** Texts up to this are copied byte by byte: the call into the engine costs more. */
+const SHORT_BYTES = 24
+
+/** Bytes of a page, growing. */
+export class Page {
+  bytes = Buffer.allocUnsafeSlow(1024 * 1024)
+  view = new DataView(this.bytes.buffer)
+  length = 0
+
+  /** Makes room for so many bytes and gives their place. */
+  add(size: number): number {
+    const at = this.length
+    this.length += size
+    if (this.length > this.bytes.length) {
+      const more = Buffer.allocUnsafeSlow(Math.max(this.length, 2 * this.bytes.length))
+      this.bytes.copy(more, 0, 0, at)
+      this.bytes = more
+      this.view = new DataView(more.buffer)
+    }
+    return at
+  }
+
+  varint(value: number): void {
+    let rest = value
+    for (; rest >= 128; rest >>>= 7) this.bytes[this.add(1)] = (rest & 127) | 128
+    this.bytes[this.add(1)] = rest
+  }
+}
+
+/** What has been added to a column, an entry for each value or null. */
+export class Leaf {
+  readonly layout: Layout
+  readonly repeated: number
+  readonly defined: number
+  readonly #room: TextRoom
+  #count = 0
+  #reps: Uint8Array
+  #defs = new Uint8Array(64)
+  /** Numbers; of texts the place in the room, of instants the milliseconds. */
+  #values = new Float64Array(64)
+  /** Of texts the length in bytes, of instants the microseconds in the last millisecond. */
+  #lengths: Uint32Array
+  #last: unknown
+  #lastValue = 0
+  #lastLength = 0
+
+  /** `repeated` and `defined` are the highest levels of repetition and definition. */
+  constructor(type: string, repeated: number, defined: number, room: TextRoom) {
+    this.layout = layoutOf(type)
+    this.repeated = repeated
+    this.defined = defined
+    this.#room = room
+    this.#reps = new Uint8Array(repeated > 0 ? 64 : 0)
+    this.#lengths = new Uint32Array(this.layout.as === 'text' || this.layout.as === 'instant' ? 64 : 0)
+  }
+
+  #entry(rep: number, def: number): number {
+    const at = this.#count++
+    if (at === this.#defs.length) {
+      this.#defs = grown(this.#defs, new Uint8Array(at * 2))
+      this.#values = grown(this.#values, new Float64Array(at * 2))
+      if (this.#reps.length > 0) this.#reps = grown(this.#reps, new Uint8Array(at * 2))
+      if (this.#lengths.length > 0) this.#lengths = grown(this.#lengths, new Uint32Array(at * 2))
+    }
+    this.#defs[at] = def
+    if (this.#reps.length > 0) {
+      this.#reps[at] = rep
+      // Lists of tokens may be longer than all texts, so they count as what waits.
+      this.#room.bytes += ENTRY_BYTES
+    }
+    return at
+  }
+
+  /** Adds an entry without a value. */
+  none(rep: number, def: number): void {
+    this.#entry(rep, def)
+  }
+
+  /** Adds a value. Columns repeat themselves a lot, so the last value is looked at first. */
+  some(rep: number, value: unknown): void {
+    const at = this.#entry(rep, this.defined)
+    if (value !== this.#last) this.#take(value)
+    this.#values[at] = this.#lastValue
+    if (this.#lengths.length > 0) this.#lengths[at] = this.#lastLength
+  }
+
+  #take(value: unknown): void {
+    switch (this.layout.as) {
+      case 'text':
+        this.#lastValue = this.#room.keep(value)
+        this.#lastLength = this.#room.lastLength
+        break
+      case 'instant':
+        this.#lastValue = Date.parse(String(value))
+        this.#lastLength = microsOf(String(value))
+        break
+      case 'day':
+        this.#lastValue = Date.parse(String(value)) / DAY_MS
+        break
+      default:
+        // Also no negative zero: JSON has none.
+        this.#lastValue = Number(value) + 0
+    }
+    this.#last = value
+  }
+
+  /** The entry with which each row begins, and behind them the end of the last. */
+  starts(): Uint32Array | undefined {
+    if (this.repeated === 0) return undefined
+    const starts: number[] = []
+    for (let at = 0; at < this.#count; at++) if (this.#reps[at] === 0) starts.push(at)
+    return Uint32Array.from([...starts, this.#count])
+  }
+
+  /** The entries of these rows, in their order. */
+  entries(rows: Uint32Array, starts: Uint32Array | undefined): Uint32Array {
+    if (starts === undefined) return rows
+    let count = 0
+    for (const row of rows) count += (starts[row + 1] ?? 0) - (starts[row] ?? 0)
+    const entries = new Uint32Array(count)
+    let to = 0
+    for (const row of rows) for (let at = starts[row] ?? 0; at < (starts[row + 1] ?? 0); at++) entries[to++] = at
+    return entries
+  }
+
+  /** Writes levels and values of these entries as the body of a page. */
+  write(page: Page, entries: Uint32Array): void {
+    if (this.repeated > 0) writeLevels(page, entries, this.#reps)
+    writeLevels(page, entries, this.#defs)
+    if (this.layout.as === 'text') this.#writeTexts(page, entries)
+    else if (this.layout.as === 'flag') this.#writeFlags(page, entries)
+    else this.#writeNumbers(page, entries)
+  }
+
+  #writeTexts(page: Page, entries: Uint32Array): void {
+    const { defined } = this
+    let size = 0
+    for (const entry of entries) if (this.#defs[entry] === defined) size += 4 + (this.#lengths[entry] ?? 0)
+    let at = page.add(size)
+    const { bytes, view } = page
+    for (const entry of entries) {
+      if (this.#defs[entry] !== defined) continue
+      const length = this.#lengths[entry] ?? 0
+      view.setUint32(at, length, true)
+      at += 4
+      const place = this.#values[entry] ?? 0
+      const from = this.#room.bytesAt(place)
+      const start = place % HIGH
+      if (length > SHORT_BYTES) from.copy(bytes, at, start, start + length)
+      else for (let n = 0; n < length; n++) bytes[at + n] = from[start + n] ?? 0
+      at += length
+    }
+  }
+
+  #writeFlags(page: Page, entries: Uint32Array): void {
+    let bits = 0
+    for (const entry of entries) {
+      if (this.#defs[entry] !== this.defined) continue
+      const at = bits % 8 === 0 ? page.add(1) : page.length - 1
+      if (bits % 8 === 0) page.bytes[at] = 0
+      if (this.#values[entry] === 1) page.bytes[at] = (page.bytes[at] ?? 0) | (1 << (bits % 8))
+      bits += 1
+    }
+  }
+
+  #writeNumbers(page: Page, entries: Uint32Array): void {
+    const { as, physical } = this.layout
+    const size = physical === INT32 ? 4 : 8
+    let held = 0
+    for (const entry of entries) if (this.#defs[entry] === this.defined) held += 1
+    let at = page.add(held * size)
+    const { view } = page
+    for (const entry of entries) {
+      if (this.#defs[entry] !== this.defined) continue
+      const value = this.#values[entry] ?? 0
+      if (as === 'double') view.setFloat64(at, value, true)
+      else if (size === 4) view.setInt32(at, value, true)
+      else if (as === 'instant') writeMicros(view, at, value, this.#lengths[entry] ?? 0)
+      else writeWhole(view, at, value)
+      at += size
+    }
+  }
+}
+
+/** A whole number that a double holds exactly. */
+function writeWhole(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true)
+  view.setInt32(at + 4, Math.floor(value / HIGH), true)
+}
+
+function writeMicros(view: DataView, at: number, ms: number, micros: number): void {
+  const whole = ms * 1000 + micros
+  // From the year 2255 on a double is too short.
+  if (Number.isSafeInteger(whole)) writeWhole(view, at, whole)
+  else view.setBigInt64(at, BigInt(ms) * 1000n + BigInt(micros), true)
+}
+
+/** The microseconds in the last millisecond of an instant: the last three digits of `….123456Z`. */
+function microsOf(instant: string): number {
+  return instant.length === INSTANT_CHARS ? Number(instant.slice(23, 26)) : 0
+}
+
+function grown<Kind extends Uint8Array | Uint32Array | Float64Array>(from: Kind, to: Kind): Kind {
+  to.set(from)
+  return to
+}
+
+/** Levels as runs of equal ones, with their length in bytes in front. All levels here fit into a byte. */
+function writeLevels(page: Page, entries: Uint32Array, levels: Uint8Array): void {
+  const head = page.add(4)
+  let [run, level] = [0, 0]
+  const end = (): void => {
+    if (run === 0) return
+    page.varint(run * 2)
+    page.bytes[page.add(1)] = level
+  }
+  for (const entry of entries) {
+    const next = levels[entry] ?? 0
+    if (next !== level) {
+      end()
+      run = 0
+      level = next
+    }
+    run += 1
+  }
+  end()
+  page.view.setUint32(head, page.length - head - 4, true)
+}
