@@ -143,8 +143,11 @@ const pick = (row: Json, names: readonly string[]) => Object.fromEntries(names.m
 /** The API writes rewards that are not finite as text; JSON lines have null for them. */
 const finite = (reward: unknown) => (typeof reward === 'number' ? reward : null)
 
+const LONG = { timeout: 120_000 }
+
 describe('a dataset of what was sent', () => {
-  it('has the trajectories that the API lists, with the same rewards, and the same messages', async () => {
+  // Ten whole pipelines; what goes on after its time is over would write into the tests after it.
+  it('has the trajectories that the API lists, with the same rewards, and the same messages', LONG, async () => {
     await fc.assert(
       fc.asyncProperty(history, async (events) => {
         await fresh()

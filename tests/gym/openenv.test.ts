@@ -225,7 +225,7 @@ it('lists its tools over MCP, and says where they are called', async () => {
   expect(called.body).toMatchObject({ error: { code: -32601, message: expect.stringContaining('/ws') as string } })
   expect((await post(`${here.url}/mcp`, {})).body).toMatchObject({ id: null, error: { code: -32600 } })
   expect((await post(`${here.url}/mcp`, '{')).body).toMatchObject({ id: null, error: { code: -32700 } })
-  const socket = await openEnvClient(here.url, '/mcp')
+  const socket = await openEnvClient(here.url, 'mcp')
   expect(await socket.say(list)).toEqual({ jsonrpc: '2.0', id: 1, result: { tools } })
   expect(await socket.say('{')).toMatchObject({ error: { code: -32700 } })
   await socket.close()

@@ -14,9 +14,9 @@ export interface OpenEnvClient {
   close(): Promise<void>
 }
 
-/** Connects to the /ws, or another path, of `url`. Rejects where it is refused. */
-export async function openEnvClient(url: string, path = '/ws'): Promise<OpenEnvClient> {
-  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}${path}`)
+/** Connects to the `ws`, or another path, of `url`. Rejects where it is refused. */
+export async function openEnvClient(url: string, path = 'ws'): Promise<OpenEnvClient> {
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/${path}`)
   const waiting: ((answer: OpenEnvAnswer) => void)[] = []
   const early: OpenEnvAnswer[] = []
   socket.on('message', (data) => {

@@ -1,5 +1,5 @@
 import { mapLevels } from './map-scene.ts'
-import { element, paleClutter, specks, svgPicture, text, textWidth, wholeBox } from '#services/gym/picture/svg.ts'
+import { element, specks, svgPicture, text, textWidth, wholeBox } from '#services/gym/picture/svg.ts'
 import { random } from '#services/gym/random.ts'
 import type { MapScene } from './map-scene.ts'
 import type { Box, ItemRequest } from '#services/gym/items/item.ts'
@@ -39,7 +39,6 @@ export function drawnMap(map: MapScene, request: ItemRequest): DrawnMap {
     height,
     look.sea,
     clutter > 0 ? specks(noise, width, height, clutter * 0.5) : '',
-    paleClutter(noise, width, height, 0),
     text(title, {
       x: look.titleFirst ? 24 : width / 2,
       y: 36,
