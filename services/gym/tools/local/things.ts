@@ -22,6 +22,8 @@ const sideMin = 7
 const thingsMax = 300
 /** Things side by side in a line of text: letters, of which an A would pass for a triangle. Shades of one solid are one thing. */
 const wordMin = 4
+/** A row of things that is higher is no line of text: headings of 28 pixels are 27 high. */
+const wordHigh_px = 32
 
 /** The things in a picture, the largest first; at most 300. */
 export function thingsIn(pixels: Pixels): readonly Thing[] {
@@ -30,7 +32,9 @@ export function thingsIn(pixels: Pixels): readonly Thing[] {
   const found: Thing[] = []
   const { label, areas } = maskAreas(mask, width, height)
   const words = textLines(pixels).lines.filter(
-    ({ box }) => areas.filter((area) => area.count >= 4 && isInside(area, box)).length >= wordMin,
+    ({ box }) =>
+      box[3] - box[1] <= wordHigh_px &&
+      areas.filter((area) => area.count >= 4 && isInside(area, box)).length >= wordMin,
   )
   for (const [place, area] of areas.entries()) {
     const [wide, high] = [area.right - area.left, area.bottom - area.top]
