@@ -72,14 +72,16 @@ export class FileRows {
     const stats: DataFile['stats'] = { ...file.stats, dt: { min: file.dt, max: file.dt, null_count: 0 } }
     for (const [name, { min, max, null_count }] of Object.entries(stats)) {
       const column = ids.get(name)
-      if (column === undefined) continue
+      const isBounded = min !== undefined && max !== undefined
+      // Values without bounds are left out: a reader might take them for none.
+      if (column === undefined || !(isBounded || null_count === file.rows)) continue
       this.#put('ducklake_file_column_stats', {
         data_file_id: fileId,
         table_id: tableId(table),
         column_id: column,
         value_count: file.rows - null_count,
         null_count,
-        ...(min === undefined || max === undefined ? {} : { min_value: String(min), max_value: String(max) }),
+        ...(isBounded ? { min_value: String(min), max_value: String(max) } : {}),
       })
     }
   }

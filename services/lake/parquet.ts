@@ -22,7 +22,7 @@ export interface WrittenFile {
   readonly rows: number
   readonly bytes: number
   readonly sha256: string
-  /** By column, for those that filters use. */
+  /** By column, for those that filters and recipes use. */
   readonly stats: Readonly<Record<string, ColumnStats>>
 }
 
@@ -32,6 +32,9 @@ const FILTERED = new Set(
     ' ',
   ),
 )
+
+/** Columns of which only is noted how often they are null: a dataset reads other columns where there is none. */
+const COUNTED = new Set(['raw_output'])
 
 /** Whole trajectories are read most, and 8192 steps a group read them fastest (engine minimum 2048). */
 const ROW_GROUP_ROWS = 8192
@@ -85,12 +88,12 @@ function readStats(table: LakeTableName, given: unknown): Record<string, ColumnS
   const stats: Record<string, ColumnStats> = {}
   for (const { key, value } of given as readonly Entry[]) {
     const name = key.slice(1, -1)
-    if (!FILTERED.has(name)) continue
+    if (!FILTERED.has(name) && !COUNTED.has(name)) continue
     const found = new Map((value as readonly Entry[]).map((entry) => [entry.key, String(entry.value)]))
     const typed = (text: string): string | number => (types[name] === 'VARCHAR' ? text : Number(text))
     const [min, max] = [found.get('min'), found.get('max')]
     stats[name] = {
-      ...(min === undefined || max === undefined ? {} : { min: typed(min), max: typed(max) }),
+      ...(min === undefined || max === undefined || COUNTED.has(name) ? {} : { min: typed(min), max: typed(max) }),
       null_count: Number(found.get('null_count') ?? 0),
     }
   }

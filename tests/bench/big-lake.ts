@@ -96,14 +96,18 @@ export async function bigLake(size: BigLakeSize): Promise<BigLake> {
     )
     // As the archive notes them.
     const bounds = ['run_id', 'trajectory_id'].filter((name) => made.has(name))
-    const [[rows, ...found] = []] = (
+    const silent = made.has('raw_output') ? 'count(*) - count(raw_output)' : 'count(*)'
+    const [[rows, nulls, ...found] = []] = (
       await connection.runAndReadAll(
-        `select count(*), ${bounds.map((name) => `min(${name}), max(${name})`).join(', ')} from made`,
+        `select count(*), ${silent}, ${bounds.map((name) => `min(${name}), max(${name})`).join(', ')} from made`,
       )
     ).getRows()
-    const stats = Object.fromEntries(
-      bounds.map((name, n) => [name, { min: String(found[2 * n]), max: String(found[2 * n + 1]), null_count: 0 }]),
-    )
+    const stats = {
+      ...Object.fromEntries(
+        bounds.map((name, n) => [name, { min: String(found[2 * n]), max: String(found[2 * n + 1]), null_count: 0 }]),
+      ),
+      ...(table === 'steps' ? { raw_output: { null_count: Number(nulls) } } : {}),
+    }
     const key = `lake/${table}/1.parquet`
     bytes += statSync(path).size
     copyFileSync(path, `${path}.copy`)

@@ -1,5 +1,5 @@
 /**
- * npm run gym:accuracy -- [--items n] [--families a,b] [--seed n] [--out file]
+ * npm run gym:accuracy -- [--items n] [--families a,b] [--seed n] [--out file] [--wrong]
  *
  * How well the experts solve the gym's test items with local tools alone, how well one does by guessing, and how right each
  * tool is by itself; with ordinary fonts and styles, and with those that no tool was tuned on. Writes a Markdown table.
@@ -18,6 +18,15 @@ import { guessed, guessedItems } from './gym-tools/guessing.ts'
 import { toolAccuracies, type ToolAccuracy } from './gym-tool-accuracy.ts'
 import type { Share } from './gym-tools/tally.ts'
 
+const USAGE = `npm run gym:accuracy -- [options]
+  How right the experts and the tools are on test items, as a table in Markdown.
+
+  --items N        items of each kind and style, and pictures for each tool (default 8)
+  --families LIST  such as chart,document (default all)
+  --seed N         default 7
+  --out FILE       where the table goes (default services/gym/docs/accuracy.md)
+  --wrong          print what was answered wrong`
+
 const styles = ['ordinary', 'unseen'] as const
 
 type KindRow = {
@@ -34,8 +43,13 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '7' },
     out: { type: 'string', default: 'services/gym/docs/accuracy.md' },
     wrong: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
 const items = wholeNumber('items', values.items)
 const seed = wholeNumber('seed', values.seed)
 const chosen = kinds.filter(({ family }) => values.families === 'all' || values.families.split(',').includes(family))

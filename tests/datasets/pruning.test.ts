@@ -137,7 +137,10 @@ function rowsOf(rollouts: readonly Rollout[], at: number): LakeRows {
             run_id: one.run,
             trajectory_id: id,
             step_index: n,
-            raw_output: `${one.version}/${n}`,
+            // All, none or some of a file's steps were written by their pieces.
+            ...(one.version === 0 || (one.version === 1 && n > 0)
+              ? { answer_text: `${one.version}/${n}` }
+              : { raw_output: `${one.version}/${n}` }),
           }))
         : [],
     ),

@@ -35,7 +35,7 @@ export interface SmallLake {
 
 /** What the archive says of the columns of a file. */
 const STATED =
-  'run_id trajectory_id item_id group_id policy_version train_step status type verdict image_id reward_version'.split(
+  'run_id trajectory_id item_id group_id policy_version train_step status type verdict image_id reward_version raw_output'.split(
     ' ',
   )
 
@@ -53,7 +53,7 @@ function statsOf(
         ? left - right
         : Buffer.compare(Buffer.from(String(left)), Buffer.from(String(right))),
     )
-    const bounds = sorted.length === 0 ? {} : { min: sorted[0], max: sorted.at(-1) }
+    const bounds = sorted.length === 0 || column === 'raw_output' ? {} : { min: sorted[0], max: sorted.at(-1) }
     return [column, { ...bounds, null_count: rows.length - values.length }]
   })
   return Object.fromEntries(stats)

@@ -274,8 +274,10 @@ describe('the files of a cut', () => {
         run_id: { min: 'r', max: 'r', null_count: 0 },
         trajectory_id: { min: 't0', max: 't6', null_count: 0 },
         step_index: { min: 0, max: 71 },
+        raw_output: { null_count: 0 },
       },
     })
+    expect(file?.stats['raw_output']).not.toHaveProperty('min')
     const { rows } = await engine.with(context.signal, (connection) =>
       runRows(connection, {
         sql: `select trajectory_id, step_index from ${sqlText(file?.localPath ?? '')}`,

@@ -1,6 +1,6 @@
 /** Whole conversations, one for each kept trajectory: the prompt, then for each step what was done and what came back. */
 import { sqlName } from '#services/datasets/sql.ts'
-import { relation, type LakeFiles } from '#services/datasets/files.ts'
+import { relation, type LakeFiles, type LocalFile } from '#services/datasets/files.ts'
 import {
   PROMPT_IMAGES,
   PROMPT_LOSS_MASK,
@@ -40,13 +40,18 @@ const PIECES = ['think_text', 'answer_text']
 
 /**
  * Steps with these columns. The pieces repeat what stands in `raw_output`, a third of all bytes, so they are read
- * only where there is none; the engine passes over groups of rows in which there always is.
+ * only where there is none. A file of which is noted that all or none of its steps have it is opened once.
  */
 function spoken(files: LakeFiles, columns: readonly string[]): string {
   const whole = columns.filter((name) => !PIECES.includes(name))
   const none = PIECES.map((name) => `NULL::VARCHAR AS ${name}`)
-  return `(SELECT ${[...whole.map(sqlName), ...none].join(', ')} FROM ${relation('steps', files, whole)} WHERE raw_output IS NOT NULL
-    UNION ALL SELECT ${[...whole, ...PIECES].map(sqlName).join(', ')} FROM ${relation('steps', files, [...whole, ...PIECES])} WHERE raw_output IS NULL)`
+  const steps = files.steps ?? []
+  const withIt = steps.filter(({ rows, stats }) => stats['raw_output']?.null_count !== rows)
+  const withoutIt = steps.filter(({ stats }) => stats['raw_output']?.null_count !== 0)
+  const read = (some: readonly LocalFile[], names: readonly string[]) =>
+    relation('steps', { ...files, steps: some }, names)
+  return `(SELECT ${[...whole.map(sqlName), ...none].join(', ')} FROM ${read(withIt, whole)} WHERE raw_output IS NOT NULL
+    UNION ALL SELECT ${[...whole, ...PIECES].map(sqlName).join(', ')} FROM ${read(withoutIt, [...whole, ...PIECES])} WHERE raw_output IS NULL)`
 }
 
 /**
