@@ -5,7 +5,7 @@ import { newestSnapshot } from '#services/lake/catalog.ts'
 import type { NewRecord } from '#services/log/log.ts'
 import { emptyStore } from '#services/project/doubt.ts'
 import { ArchiveWorld } from '#tests/support/archive-world.ts'
-import { expectWhole } from './whole.ts'
+import { expectWhole } from '#tests/archive/whole.ts'
 import { Crashing, type Crash } from '#tests/support/crashes.ts'
 import { garbage, history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 
