@@ -64,20 +64,24 @@ export interface Config {
 /** Settings by name, such as process.env. An empty value counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** Where a server listens unless told otherwise. */
+const PORT = '7070'
+
 const SETTINGS = {
   DATA_DIR: { otherwise: () => './data', description: 'the folder of the embedded log, store and blobs' },
   HOST: {
     otherwise: () => '127.0.0.1',
     description: 'the address to listen on; anything but loopback needs STEPSTORE_KEY',
   },
-  PORT: { otherwise: () => '7070', description: 'the port to listen on; 0 takes a free one' },
+  PORT: { otherwise: () => PORT, description: 'the port to listen on; 0 takes a free one' },
   STEPSTORE_PUBLIC_URL: {
     otherwise: () => '',
     description: 'the base of the URLs that are handed out (default: the address listened on)',
   },
   STEPSTORE_URL: {
-    otherwise: (read: Read) => `http://127.0.0.1:${read('PORT')}`,
-    description: 'where commands find the server',
+    // The port of a gym alone is its own, and no server's.
+    otherwise: (read: Read) => `http://127.0.0.1:${read('PROGRAMS').trim() === 'gym' ? PORT : read('PORT')}`,
+    description: 'where commands find the server, and a gym alone the one that it publishes to',
   },
   STEPSTORE_KEY: { otherwise: () => '', description: 'the key that every request must bear', secret: true },
   OPENAI_API_KEY: {
@@ -128,7 +132,7 @@ const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS
 /** Settings that win over the environment. */
 export type Overrides = Readonly<Partial<Record<SettingName, string>>>
-type Read = (name: 'PORT' | 'DATA_DIR') => string
+type Read = (name: 'PORT' | 'DATA_DIR' | 'PROGRAMS') => string
 
 /** A setting or an argument that makes no sense: commands end with 2 where they meet it. */
 export function misuse(detail: string, hint: string): Problem {

@@ -241,27 +241,38 @@ function versionTable(versions: readonly VersionFacts[], paint: Paint): string {
 function groupTable(group: Fields, paint: Paint): string {
   const right = true
   const columns = [
-    { head: 'rollout', right },
     { head: 'reward', right },
     { head: 'right' },
     { head: 'advantage', right },
     { head: 'steps', right },
     { head: 'trajectory' },
+    { head: 'why' },
   ]
   const rows = rowsOf(group['members']).map((member) => {
     const advantage = typeof member['advantage'] === 'number' ? member['advantage'] : undefined
     const signed = `${(advantage ?? 0) > 0 ? '+' : ''}${decimal(advantage, 2)}`
     const colour = (advantage ?? 0) > 0 ? paint.green : (advantage ?? 0) < 0 ? paint.red : paint.dim
     return [
-      String(numberOf(member['rollout_index'])),
       decimal(numberOf(member['reward']), 2),
       member['correct'] === true ? paint.green('yes') : paint.dim('no'),
       colour(signed),
       String(numberOf(member['n_steps'])),
       paint.dim(textOf(member['trajectory_id']) ?? ''),
+      whyOf(fields(member['parts'])),
     ]
   })
   return table(columns, rows, paint)
+}
+
+/** The parts that made a reward, the ones that count: repeats rule out the rest, broken form rules out the answer. */
+function whyOf(parts: Fields): string {
+  const part = (name: string, key: string): string => {
+    const points = numberOf(parts[key])
+    return points === 0 ? '' : `${name} ${points > 0 ? '+' : ''}${points}`
+  }
+  return [part('repeats', 'rep'), part('form', 'format'), part('answer', 'correct')]
+    .filter((told) => told !== '')
+    .join(', ')
 }
 
 function passTable({ passAtK, versions }: DemoFacts, paint: Paint): string {

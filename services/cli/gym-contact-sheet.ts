@@ -15,7 +15,7 @@ export const gymContactSheet: Command = {
     positionals: '',
     count: [0, 0],
     options: {
-      family: { value: 'F', description: 'a family, several parted by commas, or all (default)' },
+      families: { value: 'LIST', description: 'a family, several parted by commas, or all (default)' },
       out: { value: 'DIR', description: 'the folder to write into; it is made where it is not there' },
       items: { value: 'N', description: `how many, 1 to ${sheetItemsMax} (default 20)` },
       seed: { value: 'N', description: 'default 1' },
@@ -25,7 +25,7 @@ export const gymContactSheet: Command = {
       evidence: { description: 'draw the boxes that each answer rests on' },
     },
     examples: [
-      'stepstore gym contact-sheet --family chart --out sheets',
+      'stepstore gym contact-sheet --families chart --out sheets',
       'stepstore gym contact-sheet --style unseen --out sheets',
     ],
   },
@@ -42,7 +42,7 @@ export const gymContactSheet: Command = {
     const evidence = args.flag('evidence')
     await mkdir(out, { recursive: true })
     const files: string[] = []
-    for (const family of familiesOf(args.text('family') ?? 'all')) {
+    for (const family of familiesOf(args.text('families') ?? 'all')) {
       const choice = { families: [family], seed, split, style, ...(level === undefined ? {} : { level }) }
       const round = kinds.filter((kind) => kind.family === family).length
       const items = Array.from({ length: count }, (_, index) => {

@@ -39,7 +39,7 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'LIST',
     description: `noisy: shares of rollouts by fault, such as E1=0.1,E6=0.2; of ${noises.join(', ')}`,
   },
-  from: { value: 'ID', description: 'replay: the run, or the trajectory, that is played again' },
+  from: { value: 'ID', description: 'replay: the run, or the trajectory, that is played again, all of it' },
   model: { value: 'NAME', description: 'openai: the model to ask for' },
   temperature: { value: 'T', description: 'openai: default 0.7' },
   'max-tokens': { value: 'N', description: 'openai: tokens of a turn (default 4096)' },
@@ -95,6 +95,12 @@ export function readRunOrder(context: CommandContext): RunOrder {
   for (const name of ['model', 'temperature', 'max-tokens', 'budget', 'retries'])
     if (policy !== 'openai' && args.text(name) !== undefined)
       throw misuse(`--${name} is for --policy openai:<url>`, 'leave it out')
+  for (const name of ['items', 'families', 'kind', 'style', 'level', 'group-size'])
+    if (policy === 'replay' && args.text(name) !== undefined)
+      throw misuse(
+        `--${name} is not for --policy replay: everything of --from is played again`,
+        'leave it out; --from takes one trajectory, too',
+      )
   const run_id = args.text('run') ?? `gym-${policy}-${split}-${seed}`
   const group_size = bounded('group-size', args.integer('group-size') ?? 1, 1, 1024)
   const rules = rulesOf(context)

@@ -19,6 +19,7 @@ import type { Tools } from '#services/gym/tools/tools.ts'
 import { fields, textOf, type Client } from './client.ts'
 import type { RunOrder } from './gym-order.ts'
 import { allRows, trajectoriesOf, type StoredRollout } from './gym-world.ts'
+import { noSuchRun, storedRun } from './gym-stored-run.ts'
 
 export type Around = {
   readonly server: Client
@@ -33,6 +34,8 @@ export type Sourced = {
   readonly plan: Iterable<Planned>
   readonly total: number
   readonly known: KnownRollouts
+  /** How many rollouts of this policy version ended before, of the plan or not. */
+  readonly ended: number
   /** Ends the rollouts that a crash left open. */
   readonly unended: readonly GymEvent[]
 }
@@ -47,7 +50,8 @@ export async function sourceOf(order: RunOrder, around: Around): Promise<Sourced
     there.filter(({ finished }) => !finished),
     nowMs,
   )
-  if (order.policy === 'replay') return { ...(await replayed(order, server)), known, unended }
+  const ended = there.filter((rollout) => rollout.ended).length
+  if (order.policy === 'replay') return { ...(await replayed(order, server)), known, ended, unended }
   const { difficulty, stream, items, group_size, run_id, policy_version } = order
   if (difficulty !== undefined) recall(difficulty, there)
   const plan = planned({
@@ -59,7 +63,7 @@ export async function sourceOf(order: RunOrder, around: Around): Promise<Sourced
     policy_version,
     ...(difficulty === undefined ? {} : { rising: { difficulty, known } }),
   })
-  return { source: scripted(order, around), plan, total: items * group_size, known, unended }
+  return { source: scripted(order, around), plan, total: items * group_size, known, ended, unended }
 }
 
 /** Tells of the answers of an earlier try, level by level as they came, so that levels go on rising from where they were. */
@@ -96,7 +100,7 @@ async function replayed(order: RunOrder, server: Client): Promise<Pick<Sourced, 
       found.push({ trajectory_id, item_id })
   }
   for await (const row of allRows(server, '/v1/trajectories', { run: from, after: 'latest', wait: '30' })) keep(row)
-  if (found.length === 0) keep(fields(await server.get(`/v1/trajectories/${encodeURIComponent(from)}`)))
+  if (found.length === 0) keep(await trajectoryNamed(server, from))
   if (found.length === 0) {
     throw new Problem('not_found', `there is nothing to replay of ${from.slice(0, 80)}`, {
       hint: 'give a run of the gym, or one of its trajectories that ended',
@@ -125,6 +129,17 @@ async function replayed(order: RunOrder, server: Client): Promise<Pick<Sourced, 
     },
   }
   return { source, plan, total: plan.length }
+}
+
+/** One trajectory; empty where the name is that of a run. Throws `not_found` where it is neither's. */
+async function trajectoryNamed(server: Client, id: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return fields(await server.get(`/v1/trajectories/${encodeURIComponent(id)}`))
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'not_found') throw error
+    if ((await storedRun(server, id)) !== undefined) return {}
+    throw await noSuchRun(server, id, 'there is no run and no trajectory', '--from takes the id of either')
+  }
 }
 
 async function rawTurns(server: Client, trajectoryId: string): Promise<string[]> {

@@ -5,6 +5,7 @@ import { rescored, type StoredScore } from '#services/gym/run/rescore.ts'
 import { fields, textOf, type Client } from './client.ts'
 import type { Command } from './command.ts'
 import { allRows, logEnd, runSpool, servedClient } from './gym-world.ts'
+import { noSuchRun, storedRun } from './gym-stored-run.ts'
 import { count, decimal, progressLine } from './terminal.ts'
 
 export const gymRescore: Command = {
@@ -28,6 +29,8 @@ export const gymRescore: Command = {
       throw misuse('gym rescore needs --run and --reward-version', 'see: stepstore gym rescore --help')
     const version = rewardVersionNamed(name)
     const server = await servedClient(context)
+    if ((await storedRun(server, run)) === undefined)
+      throw await noSuchRun(server, run, 'there is no run', '--run takes the id of a run')
     const progress = progressLine(terminal, now)
     const { spool, close } = await runSpool(context, run, (line) => progress.keep(line))
     let done = false

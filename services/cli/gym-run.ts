@@ -2,16 +2,17 @@
 import { misuse } from '#services/config.ts'
 import { openGym } from '#services/gym/loop/episodes.ts'
 import { endedEvents, startedEvents } from '#services/gym/run/run-events.ts'
-import { playedRun, type PlayedRollout } from '#services/gym/run/run.ts'
+import { playedRun, type PlayedRollout, type RunTally } from '#services/gym/run/run.ts'
 import type { Client } from './client.ts'
 import type { Command, CommandContext } from './command.ts'
 import { runMetrics } from './gym-metrics.ts'
 import { logEnd, runSpool, servedClient } from './gym-world.ts'
 import { readRunOrder, RUN_OPTIONS, type RunOrder } from './gym-order.ts'
 import { sourceOf } from './gym-policies.ts'
+import { checkGoesOn } from './gym-stored-run.ts'
 import { readSummary, summaryText } from './gym-summary.ts'
 import { stopSignals } from './running.ts'
-import { bar, count, decimal, progressLine, type ProgressLine } from './terminal.ts'
+import { bar, count, decimal, fitted, progressLine, type ProgressLine } from './terminal.ts'
 
 const BAR_CELLS = 24
 
@@ -60,6 +61,24 @@ export const gymRun: Command = {
   },
 }
 
+/** What a run that is told to stop says, once. */
+export function stoppingLine(open: number): string {
+  const first =
+    open === 0
+      ? 'what was played is sent first'
+      : `${count(open)} ${open === 1 ? 'episode in flight ends' : 'episodes in flight end'} first`
+  return `  stopping: ${first}; again to stop at once`
+}
+
+/** What was there before this try: of its plan, and of other items, which the numbers of the run count too. */
+export function thereLine({ known, played }: RunTally, ended: number): string | undefined {
+  if (ended === 0) return undefined
+  const there = `  ${count(known)} rollouts were there already`
+  return ended === known
+    ? there
+    : `${there}; the run holds ${count(ended + played)}, of these and other items, and what follows is about all of them`
+}
+
 type Spooled = Awaited<ReturnType<typeof runSpool>>['spool']
 
 async function play(
@@ -73,10 +92,14 @@ async function play(
   const { gym, tools } = await openedGym(context, order, spool)
   const now = (): number => order.clock(context.now).now()
   const abort = new AbortController()
-  void asked.then(() => abort.abort(misuse('stopped', 'run the same again to play what is missing')))
+  void asked.then(() => {
+    progress.keep(stoppingLine(gym.counts().episodes_open))
+    abort.abort(misuse('stopped', 'run the same again to play what is missing'))
+  })
   try {
+    await checkGoesOn(server, { ...order.facts(tools), config: order.config })
     const around = { server, gym, tools, chance: Math.random, nowMs: now() }
-    const { source, unended, ...rollouts } = await sourceOf(order, around)
+    const { source, unended, ended, ...rollouts } = await sourceOf(order, around)
     const facts = { ...order.facts(tools), config: { ...order.config, actor_model: source.actor_model } }
     await spool.add([...startedEvents(facts, order.policy_version, now()), ...unended])
     const shown = shownProgress(progress)
@@ -93,7 +116,8 @@ async function play(
       },
       signal: abort.signal,
     })
-    if (tally.known > 0) progress.keep(`  ${count(tally.known)} rollouts were there already`)
+    const line = thereLine(tally, ended)
+    if (line !== undefined) progress.keep(line)
   } finally {
     await gym.close()
     await tools.close()
@@ -132,7 +156,7 @@ function shownProgress(progress: ProgressLine) {
     if (result.score?.answer_match === true) right++
     reward += result.reward ?? 0
     progress.show(
-      `  playing  ${bar(done / total, BAR_CELLS)}  ${count(done)} of ${count(total)}  right ${decimal((right / played) * 100, 0)} %  reward ${decimal(reward / played, 2)}  ${question.slice(0, 60)}`,
+      `  playing  ${bar(done / total, BAR_CELLS)}  ${count(done)} of ${count(total)}  right ${decimal((right / played) * 100, 0)} %  reward ${decimal(reward / played, 2)}  ${fitted(question, 60)}`,
     )
   }
 }

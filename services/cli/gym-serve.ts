@@ -3,18 +3,18 @@ import type { Command } from './command.ts'
 import { stopSignals, untilStopped } from './running.ts'
 import { misuse } from '#services/config.ts'
 
-/** Where it listens unless told otherwise: the platform's own port is 7070. */
+/** Where it listens where neither --port nor PORT says otherwise: the platform's own port is 7070. */
 const PORT = '7071'
 
 export const gymServe: Command = {
   spec: {
     name: 'gym serve',
     summary:
-      'Serves the gym by itself, to OpenEnv, verl-tool and HTTP clients, until SIGTERM or Ctrl-C. What is played is sent to STEPSTORE_URL; while that is away it waits on disk.',
+      'Serves the gym by itself, to OpenEnv, verl-tool and HTTP clients, until SIGTERM or Ctrl-C. What is played is sent to STEPSTORE_URL (default http://127.0.0.1:7070); while that is away it waits on disk.',
     positionals: '',
     count: [0, 0],
     options: {
-      port: { value: PORT, description: `the port to listen on (default ${PORT}); 0 takes a free one` },
+      port: { value: PORT, description: `the port to listen on (default: PORT, or else ${PORT}); 0 takes a free one` },
       run: {
         value: 'my-run',
         description: 'the run of episodes that name none (default: one with the time in its name)',
@@ -27,7 +27,10 @@ export const gymServe: Command = {
     const episodesMax = args.integer('episodes')
     if (episodesMax !== undefined && (episodesMax < 1 || episodesMax > 10_000))
       throw misuse(`--episodes ${episodesMax} is not possible`, 'use 1 to 10000')
-    const settings = config({ PROGRAMS: 'gym', PORT: args.text('port') ?? PORT })
+    const { lines } = config({ PROGRAMS: 'gym' })
+    const isSet = lines.some(({ name, source }) => name === 'PORT' && source === 'environment')
+    const port = args.text('port') ?? (isSet ? undefined : PORT)
+    const settings = config({ PROGRAMS: 'gym', ...(port === undefined ? {} : { PORT: port }) })
     const { startGymAlone } = await import('#services/serve/gym-alone.ts')
     const stop = stopSignals(terminal)
     const server = await startGymAlone(

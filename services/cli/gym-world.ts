@@ -75,7 +75,7 @@ export async function runSpool(
     .digest('hex')
     .slice(0, 16)
   const folder = join(dataDir, 'gym', name)
-  const unlock = lockFolder(folder, new Date(now()))
+  const unlock = lockRun(folder, run, new Date(now()))
   try {
     const logger = jsonLogger({
       program: 'gym',
@@ -100,6 +100,23 @@ export async function runSpool(
   } catch (error) {
     unlock()
     throw error
+  }
+}
+
+/** Takes the folder of a run. Throws `store_in_use` where another process still plays it. */
+function lockRun(folder: string, run: string, now: Date): () => void {
+  try {
+    return lockFolder(folder, now)
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'store_in_use') throw error
+    const { pid } = error.details
+    const holder = typeof pid === 'number' ? `process ${pid}` : 'another process'
+    const kill = typeof pid === 'number' ? `, end it at once (kill ${pid}, twice)` : ''
+    throw new Problem('store_in_use', `${holder} is playing the run ${run}, or is still stopping`, {
+      hint: `wait for it to end and run this again${kill}, or name another run with --run`,
+      details: error.details,
+      cause: error,
+    })
   }
 }
 

@@ -60,12 +60,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 }
 
-function overview(): string {
-  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
+/** The commands, or those of a group such as `gym`. */
+function overview(group = ''): string {
+  const entries = Object.entries(COMMANDS).filter(([name]) => group === '' || name.startsWith(`${group} `))
+  const width = Math.max(...entries.map(([name]) => name.length))
   return [
-    'stepstore <command> [--help] [--json]',
+    `stepstore ${group === '' ? '' : `${group} `}<command> [--help] [--json]`,
     '',
-    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    ...entries.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     'Settings come from the environment; `stepstore doctor` lists them.',
     'Exit code: 0 good, 1 found something wrong, 2 misuse.',
@@ -73,11 +75,12 @@ function overview(): string {
   ].join('\n')
 }
 
+const isGroup = (word: string): boolean => Object.keys(COMMANDS).some((known) => known.startsWith(`${word} `))
+
 /** The command and what follows it. Some commands are two words, such as `gym run`. */
 function named(given: readonly string[]): { name: string | undefined; rest: readonly string[] } {
   const [first, second, ...rest] = given
-  const isGroup = Object.keys(COMMANDS).some((known) => known.startsWith(`${first} `))
-  if (first !== undefined && isGroup && second !== undefined && !second.startsWith('-'))
+  if (first !== undefined && isGroup(first) && second !== undefined && second !== 'help' && !second.startsWith('-'))
     return { name: `${first} ${second}`, rest }
   return { name: first, rest: given.slice(1) }
 }
@@ -87,6 +90,10 @@ async function run(given: readonly string[], terminal: Terminal): Promise<ExitCo
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview())
     return name === undefined ? 2 : 0
+  }
+  if (isGroup(name)) {
+    terminal.out(overview(name))
+    return rest.some((word) => word === '--help' || word === '-h' || word === 'help') ? 0 : 2
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) {

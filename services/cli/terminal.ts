@@ -77,6 +77,18 @@ export function size(bytes: number): string {
   return `${(bytes / 1024 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step] ?? ''}`
 }
 
+/** Text that fits into so many letters; where some are left out it ends in dots. Colour takes no room, and is ended. */
+export function fitted(text: string, lettersMax: number): string {
+  if (printedWidth(text) <= lettersMax) return text
+  let letters = 0
+  // Colours (an escape, digits, m) all stay; of the letters as many as there is room for beside the dots.
+  return text.replaceAll(/\p{Cc}\[\d+m|./gsu, (one) => {
+    if (one.startsWith('\u001b[')) return one
+    letters++
+    return letters < lettersMax ? one : letters === lettersMax ? '…' : ''
+  })
+}
+
 /** A line of progress: drawn again in place on a terminal, else written at most every few seconds. */
 export interface ProgressLine {
   show(text: string): void
@@ -104,7 +116,8 @@ export function progressLine(terminal: Terminal, now: () => number): ProgressLin
       lastMs = now()
       if (terminal.redraws) {
         // Without wrapping: only one line can be drawn over.
-        terminal.err(`\r\u001b[2K\u001b[?7l${text}\u001b[?7h`)
+        const line = terminal.width === undefined ? text : fitted(text, terminal.width)
+        terminal.err(`\r\u001b[2K\u001b[?7l${line}\u001b[?7h`)
         drawn = true
       } else terminal.err(`${text}\n`)
     },

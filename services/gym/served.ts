@@ -8,7 +8,9 @@ import { kinds } from '#services/gym/items/families.ts'
 import { realClock } from '#services/gym/loop/clock.ts'
 import { openGym } from '#services/gym/loop/episodes.ts'
 import { httpOutlet } from '#services/gym/publish/http-outlet.ts'
+import type { Recorder } from '#services/gym/publish/recorder.ts'
 import { openSpool, type Spool } from '#services/gym/publish/spool.ts'
+import { endedEvents } from '#services/gym/run/run-events.ts'
 import { openTools } from '#services/gym/tools/open.ts'
 import { definitions } from '#services/gym/tools/registry.ts'
 import { remoteTools } from '#services/gym/tools/remote/remote.ts'
@@ -20,8 +22,8 @@ export interface ServedGymOptions {
   /** The server that events and pictures go to. */
   readonly publishTo: string
   readonly listen: GymServerOptions['listen']
-  /** The run of episodes that name none. */
-  readonly runId: string
+  /** The run of episodes that name none. Default: one of this gym alone, which ends with it. */
+  readonly runId?: string
   readonly logger: Logger
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -68,12 +70,14 @@ export async function startServedGym(options: ServedGymOptions): Promise<ServedG
       stop.abort()
       await spool.close()
     })
+    const own = ownRun(spool, freshRunId(new Date(now())), now)
+    if (options.runId === undefined) opened.push(() => own.end())
     const gym = openGym({
       kinds,
       tools,
-      recorder: spool,
+      recorder: own,
       clock: realClock(now),
-      run_id: options.runId,
+      run_id: options.runId ?? own.run_id,
       newId: randomUUID,
       logger,
       idle_ms: IDLE_MS,
@@ -118,5 +122,22 @@ function ownFolder(all: string, now: Date): { folder: string; unlock: () => void
   }
 }
 
-/** A name for the run of a gym that was given none: when it began, and a few letters that no other has. */
-export const freshRunId = (now: Date): string => `gym ${now.toISOString().slice(0, 16)} ${randomUUID().slice(0, 4)}`
+/** A name for the run of a gym that was given none, fit for URLs: when it began, and a few letters that no other has. */
+const freshRunId = (now: Date): string =>
+  `gym-${now.toISOString().slice(0, 16).replace(':', '-')}-${randomUUID().slice(0, 4)}`
+
+/** A recorder that can tell the end of a run, where the run has begun. Runs that trainers name may go on elsewhere. */
+function ownRun(spool: Spool, run_id: string, now: () => number): Recorder & { run_id: string; end(): Promise<void> } {
+  let begun = false
+  return {
+    run_id,
+    add: (events, images) => {
+      begun ||= events.some(({ type, data }) => type === 'run.started' && data.run_id === run_id)
+      return spool.add(events, images)
+    },
+    end: async () => {
+      // What keeps it from being recorded has been told already; a full buffer would be waited for.
+      if (begun && !spool.pending().full) await spool.add(endedEvents(run_id, now())).catch(() => {})
+    },
+  }
+}

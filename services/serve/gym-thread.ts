@@ -1,6 +1,6 @@
 /** The gym's thread: it draws pictures and runs episodes, beside everything else of the process. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { freshRunId, startServedGym } from '#services/gym/served.ts'
+import { startServedGym } from '#services/gym/served.ts'
 import { errorText, jsonLogger } from '#services/logger.ts'
 import { sentProblem } from '#services/sent-problem.ts'
 import type { FromGym, GymStart } from './gym-process.ts'
@@ -23,7 +23,6 @@ if (parentPort !== null) {
       config,
       publishTo,
       listen: { path: socket },
-      runId: freshRunId(new Date()),
       logger,
       now: Date.now,
     })

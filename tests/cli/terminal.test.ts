@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { bar, decimal, paint, progressLine, size, table, type Terminal } from '#services/cli/terminal.ts'
+import { bar, decimal, fitted, paint, progressLine, size, table, type Terminal } from '#services/cli/terminal.ts'
 
 test('a table is aligned, also where cells are coloured', () => {
   const { green } = paint(true)
@@ -47,6 +47,18 @@ test('progress is drawn over on a terminal, and what is kept stays', () => {
   line.keep('kept')
   line.end()
   expect(text()).toBe('\r\u001b[2K\u001b[?7lone\u001b[?7h\r\u001b[2K\u001b[?7ltwo\u001b[?7h\r\u001b[2Kkept\n')
+})
+
+test('a line that is wider than the terminal ends in dots, its colours ended too', () => {
+  const { dim } = paint(true)
+  const shown = fitted(`12 of 30  ${dim('Find the area of it')}`, 20)
+  expect(stripVTControlCharacters(shown)).toBe('12 of 30  Find the …')
+  expect(shown.endsWith('\u001b[22m')).toBe(true)
+  expect(fitted(dim('as wide'), 7)).toBe(dim('as wide'))
+  const { terminal, text } = written(true)
+  const line = progressLine({ ...terminal, width: 6 }, () => 0)
+  line.show('playing on')
+  expect(text()).toContain('playi…\u001b')
 })
 
 test('elsewhere it is a line now and then', () => {

@@ -66,6 +66,17 @@ describe('a contact sheet', () => {
     expect(free.every((level) => level === 255)).toBe(true)
   })
 
+  it('shows the name of each item, and its choices on a line of their own', () => {
+    const choices = ['red', 'blue']
+    const asked = (key: GymItem['key'], item_id = first.item_id): GymItem => ({ ...first, item_id, key })
+    const key = { answer: ['red'], answer_type: 'choice' as const }
+    const [without, within] = [contactSheet([asked(key)]), contactSheet([asked({ ...key, choices })])]
+    expect(within.height).toBe(without.height + 17)
+    const above = [0, 0, 420, without.height - 24] as const
+    expect(part(within, above).equals(part(without, above))).toBe(true)
+    expect(contactSheet([asked(key, 'spatial/count/test/9/0007-l1')]).sha256).not.toBe(without.sha256)
+  })
+
   it('has a font with the signs of geometry', () => {
     const drawn = ['∠', '∥', '⊥', '°', 'Ω'].map((sign) => contactSheet([{ ...first, question: sign }]).sha256)
     // A sign that a font has not is drawn as the same box as any other.

@@ -85,13 +85,58 @@ describe('circuits', () => {
 
 describe('food webs', () => {
   test('the two splits share no living thing', () => {
-    const names = (split: 'train' | 'test'): string[] => habitats[split].flatMap(({ levels }) => levels.flat())
+    const names = (split: 'train' | 'test'): string[] =>
+      habitats[split].flatMap(({ levels }) => levels.flat().map(({ name }) => name))
     expect(names('train').filter((name) => names('test').includes(name))).toEqual([])
+  })
+
+  test('whoever eats in a habitat eats what lives there one level below, and all but the lowest eat', () => {
+    for (const { name, levels } of [...habitats.train, ...habitats.test]) {
+      for (const [level, row] of levels.entries()) {
+        const below = levels[level - 1]?.map((one) => one.name) ?? []
+        for (const { name: eater, eats } of row) {
+          expect(below, `${eater} of ${name}`).toEqual(expect.arrayContaining([...eats]))
+          expect(eats.length > 0, `${eater} of ${name}`).toBe(level > 0)
+        }
+      }
+    }
+  })
+
+  test.each(['train', 'test'] as const)('nobody in a %s web eats what it does not eat in nature', (split) => {
+    const diets = new Map(
+      habitats[split].flatMap(({ levels }) => levels.flat().map(({ name, eats }) => [name, eats] as const)),
+    )
+    const seen = new Set<unknown>()
+    for (let index = 0; index < 60; index++) {
+      const { scene } = made(webs, { split, index, level: index % 3 })
+      for (const [eaten, eater] of scene['arrows'] as (readonly [string, string])[])
+        expect(diets.get(eater), eater).toContain(eaten)
+      seen.add(scene['habitat'])
+    }
+    expect(seen.size).toBe(habitats[split].length)
+  })
+
+  test('several of a living thing are spoken of as several', () => {
+    const said = Array.from({ length: 60 }, (_, index) => made(webs, { index, level: 2 })).flatMap(
+      ({ question, key }) => [question, ...(key.choices ?? [])],
+    )
+    const all = said.join('\n')
+    expect(all).toMatch(/The number of robins would (in|de)crease\./)
+    expect(all).toMatch(/all the [a-z ]+ disappeared/)
+    const several = new Set(
+      [...habitats.train, ...habitats.test].flatMap(({ levels }) => levels.flat().map(({ many }) => many)),
+    )
+    for (const [, many = ''] of all.matchAll(/(?:number|amount) of ([a-z ]+) would/g)) expect(several).toContain(many)
+    for (const [, many = ''] of all.matchAll(/all the ([a-z ]+) disappeared/g)) expect(several).toContain(many)
   })
 
   test('one choice alone is right by the arrows', () => {
     for (let index = 0; index < 60; index++) {
-      const { key, question, scene } = made(webs, { index, level: index % 3 })
+      const { key, question, scene } = made(webs, {
+        index,
+        level: index % 3,
+        split: index % 2 === 0 ? 'test' : 'train',
+      })
       const arrows = scene['arrows'] as (readonly [string, string])[]
       const text = `boxes: none\narrows: ${arrows.map(([from, to]) => `${from} -> ${to}`).join('; ')}`
       const heard = [{ tool: 'diagram_parser', task: 'graph', text, ok: true }]

@@ -10,10 +10,13 @@ const margin = 12
 const lineHeight = 17
 /** A font with the signs of geometry: Inter draws boxes for ∠ and ⟂. */
 const letters = { size: 12, family: 'DejaVu Sans' } as const
-const linesMax = { question: 4, answer: 4 } as const
+const linesMax = { question: 4, answer: 2, choices: 4 } as const
+/** An item's name stands small and grey above its words. */
+const nameLetters = { size: 9, family: 'DejaVu Sans', fill: '#888888' } as const
+const nameHeight = 14
 
 /**
- * One picture of many items in a grid, each with its question and answer: for a person to look through. With `evidence`
+ * One picture of many items in a grid, each with its name, question, answer and choices: for a person to look through. With `evidence`
  * the boxes that the answer rests on are drawn over each. Throws RangeError for no items or more than `sheetItemsMax`.
  */
 export function contactSheet(
@@ -25,7 +28,7 @@ export function contactSheet(
   const columns = Math.min(items.length, options.columns ?? 4)
   const rows = Math.ceil(items.length / columns)
   const words = items.map(wordsOf)
-  const high = cell.picture + 30 + lineHeight * Math.max(...words.map((lines) => lines.length))
+  const high = cell.picture + 30 + nameHeight + lineHeight * Math.max(...words.map((lines) => lines.length - 1))
   const cells = items.map((item, place) => {
     const [x, y] = [(place % columns) * cell.width, Math.floor(place / columns) * high]
     const parts = [...pictureParts(item, options.evidence === true), ...(words[place] ?? [])]
@@ -50,18 +53,23 @@ function pictureParts({ picture, evidence }: GymItem, withEvidence: boolean): st
   return [group({ transform: `translate(${margin} ${margin}) scale(${scale.toFixed(4)})` }, ...drawn)]
 }
 
-/** The question and, in bold, the answer with its unit and the choices: a line each part. */
-function wordsOf(item: GymItem): string[] {
-  const question = wrapped(item.question, linesMax.question, 400).map((line) => ({ line, weight: 400 as const }))
-  const answer = wrapped(answerOf(item), linesMax.answer, 700).map((line) => ({ line, weight: 700 as const }))
-  return [...question, ...answer].map(({ line, weight }, place) =>
-    text(line, { ...letters, x: margin, y: cell.picture + 20 + lineHeight * place, weight }),
-  )
-}
-
-function answerOf({ key }: GymItem): string {
+/** The item's name and the question; in bold the answer with its unit; the choices: each on lines of their own. */
+function wordsOf({ item_id, question, key }: GymItem): string[] {
   const unit = key.unit === undefined ? '' : ` ${key.unit}`
-  return `= ${key.answer.join(' or ')}${unit}${key.choices === undefined ? '' : ` of: ${key.choices.join(' · ')}`}`
+  const lines = (words: string, most: number, weight: 400 | 700): { line: string; weight: 400 | 700 }[] =>
+    wrapped(words, most, weight).map((line) => ({ line, weight }))
+  const said = [
+    ...lines(question, linesMax.question, 400),
+    ...lines(`= ${key.answer.join(' or ')}${unit}`, linesMax.answer, 700),
+    ...(key.choices === undefined ? [] : lines(`of: ${key.choices.join(' · ')}`, linesMax.choices, 400)),
+  ]
+  const top = cell.picture + 16
+  return [
+    text(item_id, { ...nameLetters, x: margin, y: top }),
+    ...said.map(({ line, weight }, place) =>
+      text(line, { ...letters, x: margin, y: top + nameHeight + 4 + lineHeight * place, weight }),
+    ),
+  ]
 }
 
 /** Words in at most so many lines of a cell; the last one of longer words ends in dots. A longer word is cut. */

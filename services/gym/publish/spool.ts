@@ -38,7 +38,7 @@ export type SpoolOptions = {
 
 /** A recorder with a disk behind it. */
 export type Spool = Recorder & {
-  /** Resolves when everything that was added has been sent. Throws what keeps it from being sent. */
+  /** Resolves when everything that was added has been sent. Throws `unavailable`, as `add` does, with what keeps it from being sent. */
   flush(): Promise<void>
   /** How much waits. */
   pending(): { readonly bytes: number; readonly full: boolean }
@@ -180,7 +180,7 @@ class DiskSpool implements Spool {
   }
 
   #check(): void {
-    if (this.#failure !== undefined) throw this.#failure
+    if (this.#failure !== undefined) throw cannotPublish(this.#failure)
     if (this.#closed) throw new Problem('unavailable', 'the spool of the gym is closed')
   }
 
@@ -283,6 +283,14 @@ class DiskSpool implements Spool {
   #image(imageId: string): string {
     return join(this.#options.folder, 'images', `${imageId}.png`)
   }
+}
+
+/** Whoever plays has done nothing wrong, so this is no fault of a request. */
+function cannotPublish(failure: Error): Problem {
+  return new Problem('unavailable', `the gym cannot publish what is played: ${failure.message}`, {
+    hint: 'STEPSTORE_URL and STEPSTORE_KEY of the gym say where it publishes: mend them, and start it again; what was not sent stays in its data folder',
+    cause: failure,
+  })
 }
 
 /** Whole lines of a file from an offset on, at most about `bytesMax` of them but at least one. */

@@ -67,10 +67,10 @@ class GymClient:
         for attempt in range(RETRIES + 1):
             try:
                 status, answer = self._once(method, path, text)
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if attempt == RETRIES:
-                    raise
+                    raise self._silence(error) from error
             else:
                 if status < 300:
                     return json.loads(answer) if answer else None
@@ -79,6 +79,12 @@ class GymClient:
                     raise problem
             time.sleep(PAUSE_S * 2**attempt)
         raise AssertionError("not reached")
+
+    def _silence(self, error: Exception) -> ConnectionError:
+        default = 443 if self._parts.scheme == "https" else 80
+        where = f"{self._parts.scheme}://{self._parts.hostname}:{self._parts.port or default}"
+        hint = "start one with `stepstore gym serve` (port 7071) or `npm start` (port 7070), or give the address of one"
+        return ConnectionError(f"no gym answers at {where} ({str(error) or type(error).__name__}): {hint}")
 
     def _once(self, method: str, path: str, text: str | None) -> tuple[int, bytes]:
         if self._connection is None:

@@ -56,14 +56,25 @@ function scoreOf(question: string, named: string, choice: string, arrows: readon
     )
   const foods = (eater: string): number => arrows.filter(({ to }) => alike(to, eater) > 0.6).length
   const eaters = (eaten: string): number => arrows.filter(({ from }) => alike(from, eaten) > 0.6).length
-  const change = /number of ([a-z ]+?) would (increase|decrease)/i.exec(choice)
+  const change = /(?:number|amount) of ([a-z ]+?) would (increase|decrease)/i.exec(choice)
   if (change?.[1] !== undefined) {
-    return change[2] === 'increase' ? eats(named, change[1]) : foods(change[1]) === 1 ? eats(change[1], named) : 0
+    const [gone, other] = [singular(named), singular(change[1])]
+    return change[2] === 'increase' ? eats(gone, other) : foods(other) === 1 ? eats(other, gone) : 0
   }
   if (/producer/.test(question)) return 10 - foods(choice)
   if (/eaten by nothing|top predator/.test(question)) return 10 - eaters(choice)
   if (/only food/.test(question)) return foods(choice) === 1 ? eats(choice, named) : 0
   return /does the|food for/.test(question) ? eats(named, choice) : eats(choice, named)
+}
+
+/** One of what is spoken of as several, near enough for `alike`. */
+function singular(many: string): string {
+  return many
+    .replace(/\bmice$/i, 'mouse')
+    .replace(/ves$/i, 'f')
+    .replace(/ies$/i, 'y')
+    .replace(/(x|ch|sh|s)es$/i, '$1')
+    .replace(/([^us])s$/i, '$1')
 }
 
 /** 1 for the same letters, less for each that differs: readers of pictures slip. */

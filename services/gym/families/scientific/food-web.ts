@@ -1,4 +1,4 @@
-import type { Habitat } from './organisms.ts'
+import type { Habitat, Organism } from './organisms.ts'
 import type { Random } from '#services/gym/random.ts'
 
 /** Who is eaten by whom: arrows go from the eaten to the eater. */
@@ -7,6 +7,8 @@ export type FoodWeb = {
   /** Names from producers upwards. */
   readonly rows: readonly (readonly string[])[]
   readonly arrows: readonly (readonly [eaten: string, eater: string])[]
+  /** How several of each are spoken of: the number of `mice`, the amount of `clover`. */
+  readonly spoken: Readonly<Record<string, Pick<Organism, 'measure' | 'many'>>>
 }
 
 /** A question about a web, with exactly one right choice of four. */
@@ -17,26 +19,34 @@ export type WebQuestion = {
   readonly choices: readonly string[]
 }
 
-export function foodWeb(habitat: Habitat, counts: readonly number[], spare: number, chance: Random): FoodWeb {
+/**
+ * A web of so many living things of each level, in which everything eats what it eats in nature, each above the lowest
+ * level has food and each below the highest is eaten; null where those that were picked do not make one.
+ */
+export function foodWeb(habitat: Habitat, counts: readonly number[], spare: number, chance: Random): FoodWeb | null {
   const rows = counts.map((count, level) => chance.shuffle(habitat.levels[level] ?? []).slice(0, count))
-  const arrows: [string, string][] = []
-  const add = (eaten: string, eater: string): void => {
-    if (!arrows.some(([from, to]) => from === eaten && to === eater)) arrows.push([eaten, eater])
-  }
+  const possible = rows.flatMap((row, level) =>
+    row.flatMap(({ name, eats }) =>
+      (rows[level - 1] ?? []).filter((below) => eats.includes(below.name)).map((below) => [below.name, name] as const),
+    ),
+  )
+  const arrows = new Set<(typeof possible)[number]>()
   for (const [level, row] of rows.entries()) {
-    const below = rows[level - 1]
-    const above = rows[level + 1]
-    for (const name of row) {
-      if (below) add(chance.pick(below), name)
-      if (above && !arrows.some(([eaten]) => eaten === name)) add(name, chance.pick(above))
+    for (const { name } of row) {
+      const foods = possible.filter(([, eater]) => eater === name)
+      const eaters = possible.filter(([eaten]) => eaten === name)
+      if ((level > 0 && foods.length === 0) || (level < rows.length - 1 && eaters.length === 0)) return null
+      if (foods.length > 0) arrows.add(chance.pick(foods))
+      if (eaters.length > 0 && !eaters.some((arrow) => arrows.has(arrow))) arrows.add(chance.pick(eaters))
     }
   }
-  for (let extra = 0; extra < spare; extra++) {
-    const level = chance.int(0, rows.length - 1)
-    const [lower, upper] = [rows[level] ?? [], rows[level + 1] ?? []]
-    if (lower.length > 0 && upper.length > 0) add(chance.pick(lower), chance.pick(upper))
+  for (const arrow of chance.shuffle(possible.filter((one) => !arrows.has(one))).slice(0, spare)) arrows.add(arrow)
+  return {
+    habitat: habitat.name,
+    rows: rows.map((row) => row.map(({ name }) => name)),
+    arrows: [...arrows],
+    spoken: Object.fromEntries(rows.flat().map(({ name, measure, many }) => [name, { measure, many }])),
   }
-  return { habitat: habitat.name, rows, arrows }
 }
 
 export function foodOf({ arrows }: FoodWeb, name: string): string[] {
@@ -51,7 +61,7 @@ export function eatersOf({ arrows }: FoodWeb, name: string): string[] {
 export function webQuestion(web: FoodWeb, asks: string, chance: Random): WebQuestion | null {
   const names = web.rows.flat()
   const name = chance.pick(names)
-  const opening = chance.pick([`The food web shows ${web.habitat}. `, 'Look at the food web. ', ''])
+  const opening = chance.pick([`The food web shows ${web.habitat}. `, 'Look at the food web. ', 'Go by the food web. '])
   const pick = (right: readonly string[], question: string): WebQuestion | null => {
     const wrong = chance.shuffle(names.filter((other) => other !== name && !right.includes(other))).slice(0, 3)
     if (right.length === 0 || wrong.length < 3) return null
@@ -96,8 +106,10 @@ function named(web: FoodWeb, role: 'producer' | 'top'): string[] {
 
 /** What happens first when one is gone: what ate only it declines, what it ate grows. */
 function change(web: FoodWeb, name: string, opening: string, chance: Random): WebQuestion | null {
-  const grows = (one: string): string => `The number of ${one.toLowerCase()} would increase.`
-  const falls = (one: string): string => `The number of ${one.toLowerCase()} would decrease.`
+  const counted = (one: string): string => `${web.spoken[one]?.measure ?? 'number'} of ${many(one)}`
+  const many = (one: string): string => web.spoken[one]?.many ?? one
+  const grows = (one: string): string => `The ${counted(one)} would increase.`
+  const falls = (one: string): string => `The ${counted(one)} would decrease.`
   const food = foodOf(web, name)
   const eaters = eatersOf(web, name)
   const only = eaters.filter((eater) => foodOf(web, eater).length === 1)
@@ -107,6 +119,6 @@ function change(web: FoodWeb, name: string, opening: string, chance: Random): We
   wrong.push(...far.flatMap((one) => [grows(one), falls(one)]))
   if (right.length === 0 || wrong.length < 3) return null
   const answer = chance.pick(right)
-  const question = `${opening}What would most likely happen first if all the ${name.toLowerCase()} disappeared?`
+  const question = `${opening}What would most likely happen first if all the ${many(name)} disappeared?`
   return { asks: 'change', question, answer, choices: chance.shuffle([answer, ...chance.shuffle(wrong).slice(0, 3)]) }
 }

@@ -44,6 +44,7 @@ const web: ItemKind = {
     return attempts(web.kind, request, (stream) => {
       const counts = level.rows.split(' ').map(Number)
       const drawn = foodWeb(stream('habitat').pick(habitats[request.split]), counts, level.spare_arrows, stream('web'))
+      if (!drawn) return null
       const wording = stream('wording')
       const asked = webQuestion(drawn, wording.pick(level.asks.split(' ')), wording)
       const picture = asked && drawnWeb(drawn, request.style, stream('layout'))
