@@ -196,7 +196,7 @@ describe('a statement', () => {
     expect(said(`Invalid Input Error: no magic bytes in "${path}" of run r/1/2`, [path])).toBe(
       'Invalid Input Error: no magic bytes in "(a file of the lake)" of run r/1/2',
     )
-    expect(said('Invalid Input Error: file:///root/.duckdb/x.so is not there', [])).toBe(
+    expect(said('Invalid Input Error: file:///opt/duckdb/x.so is not there', [])).toBe(
       'Invalid Input Error: (a file of the lake) is not there',
     )
   })

@@ -1,22 +1,15 @@
 /** What goes to a worker of the tools and what comes back. */
+import type { ToolOutput, ToolRequest } from './tool.ts'
 
 /** One call of a local tool. Pictures are PNG bytes. */
-export type ToolJob = {
+export type ToolJob = Omit<ToolRequest, 'images'> & {
   readonly id: number
   readonly tool: string
-  readonly task: string
-  readonly arguments: Readonly<Record<string, unknown>>
   readonly images: readonly Uint8Array[]
-  readonly question: string
-  readonly choices: readonly string[]
 }
 
 /** What a tool said: words, JSON, and pictures as PNG bytes. */
-export type ToolSaid = {
-  readonly text: string
-  readonly output: Readonly<Record<string, unknown>>
-  readonly images: readonly Uint8Array[]
-}
+export type ToolSaid = Omit<ToolOutput, 'images'> & { readonly images: readonly Uint8Array[] }
 
 /** `failed`: the tool said that it cannot, or threw; the worker lives on. */
 export type ToolMessage =
