@@ -5,7 +5,7 @@ import type { Database, Row } from '#schemas/tables.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { type Offsets, parseOffsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
-import type { ColumnStats } from './parquet.ts'
+import type { ColumnStats } from './file-stats.ts'
 
 /** A published state of the lake: everything below the cut, and nothing else. */
 export interface Snapshot {
@@ -62,6 +62,22 @@ export async function filesAt(db: Kysely<Database>, table: LakeTableName, snapsh
     .orderBy('path')
     .execute()
   return rows as DataFile[]
+}
+
+/** Where the files of some tables lie at a snapshot, in one look and without what is known of their columns. */
+export function filePathsAt(
+  db: Kysely<Database>,
+  tables: readonly LakeTableName[],
+  snapshotId: number,
+): Promise<{ readonly table_name: string; readonly path: string }[]> {
+  return db
+    .selectFrom('data_files')
+    .select(['table_name', 'path'])
+    .where('table_name', 'in', tables)
+    .where('begin_snapshot', '<=', snapshotId)
+    .where((where) => where.or([where('end_snapshot', 'is', null), where('end_snapshot', '>', snapshotId)]))
+    .orderBy('path')
+    .execute()
 }
 
 /** A file as a catalog record names it. */

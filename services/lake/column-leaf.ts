@@ -1,4 +1,4 @@
-/** Values of one column while rows gather, and as a plain page of a Parquet file in another order. */
+/** Values of one column while rows gather, and as a page of a Parquet file in another order. */
 import type { TextRoom } from './text-room.ts'
 
 const INT32 = 1
@@ -8,7 +8,7 @@ const BYTES = 6
 const BOOLEAN = 0
 
 /** How a type of DuckDB lies in a Parquet file. */
-interface Layout {
+export interface Layout {
   /** Parquet's own number for the type. */
   readonly physical: number
   readonly as: 'int32' | 'int64' | 'instant' | 'double' | 'flag' | 'day' | 'text'
@@ -40,6 +40,30 @@ const INSTANT_CHARS = '2026-11-23T03:00:00.000000Z'.length
 const ENTRY_BYTES = 14
 /** Texts up to this are copied byte by byte: the call into the engine costs more. */
 const SHORT_BYTES = 24
+
+/** A value as the least or the greatest of a column: texts as UTF-8, instants in microseconds. */
+export type Bound = number | Buffer
+
+/** Which values entries have. */
+export interface Span {
+  /** How many are null. */
+  readonly nulls: number
+  /** Whether all are. */
+  readonly isEmpty: boolean
+  /** The least and the greatest, where they were looked for and have an order. */
+  readonly low?: Bound
+  readonly high?: Bound
+}
+
+/** A bound as it lies in a file. */
+export function encoded({ physical, as }: Layout, bound: Bound): Buffer {
+  if (typeof bound !== 'number') return bound
+  const bytes = Buffer.alloc(physical === INT32 ? 4 : 8)
+  if (as === 'double') bytes.writeDoubleLE(bound)
+  else if (physical === INT32) bytes.writeInt32LE(bound)
+  else bytes.writeBigInt64LE(BigInt(bound))
+  return bytes
+}
 
 /** Bytes of a page, growing. */
 export class Page {
@@ -111,6 +135,12 @@ export class Leaf {
     return at
   }
 
+  /** Forgets the entries; their room is kept for what comes next. */
+  clear(): void {
+    this.#count = 0
+    this.#last = undefined
+  }
+
   /** Adds an entry without a value. */
   none(rep: number, def: number): void {
     this.#entry(rep, def)
@@ -144,12 +174,69 @@ export class Leaf {
     this.#last = value
   }
 
+  get isText(): boolean {
+    return this.layout.as === 'text'
+  }
+
+  /** Compares bounds of this column: texts by their bytes, as every reader does. */
+  compare(left: Bound, right: Bound): number {
+    return typeof left === 'number' || typeof right === 'number'
+      ? Number(left) - Number(right)
+      : Buffer.compare(left, right)
+  }
+
+  /** How many of these entries are null; with `isBounded` the least and greatest value too, unless one has no order. */
+  span(entries: Uint32Array, isBounded: boolean): Span {
+    const { defined } = this
+    let nulls = 0
+    for (const entry of entries) if (this.#defs[entry] !== defined) nulls += 1
+    const isEmpty = nulls === entries.length
+    if (isEmpty || !isBounded || this.layout.as === 'flag') return { nulls, isEmpty }
+    const bounds = this.isText ? this.#textBounds(entries) : this.#numberBounds(entries)
+    return { nulls, isEmpty, ...bounds }
+  }
+
+  #numberBounds(entries: Uint32Array): { low: number; high: number } | undefined {
+    const { defined } = this
+    const isInstant = this.layout.as === 'instant'
+    let [low, high] = [Infinity, -Infinity]
+    for (const entry of entries) {
+      if (this.#defs[entry] !== defined) continue
+      const value = (this.#values[entry] ?? 0) * (isInstant ? 1000 : 1) + (isInstant ? (this.#lengths[entry] ?? 0) : 0)
+      // NaN has no place in the order, and past 2^53 a double is too short for microseconds.
+      if (Number.isNaN(value) || (isInstant && !Number.isSafeInteger(value))) return undefined
+      if (value < low) low = value
+      if (value > high) high = value
+    }
+    return { low, high }
+  }
+
+  #textBounds(entries: Uint32Array): { low: Buffer; high: Buffer } | undefined {
+    let [low, high]: [Buffer | undefined, Buffer | undefined] = [undefined, undefined]
+    let last = -1
+    for (const entry of entries) {
+      if (this.#defs[entry] !== this.defined) continue
+      const place = this.#values[entry] ?? 0
+      if (place === last) continue
+      last = place
+      const start = place % HIGH
+      const text = this.#room.bytesAt(place).subarray(start, start + (this.#lengths[entry] ?? 0))
+      if (low === undefined || Buffer.compare(text, low) < 0) low = text
+      if (high === undefined || Buffer.compare(text, high) > 0) high = text
+    }
+    return low === undefined || high === undefined ? undefined : { low: Buffer.from(low), high: Buffer.from(high) }
+  }
+
   /** The entry with which each row begins, and behind them the end of the last. */
   starts(): Uint32Array | undefined {
     if (this.repeated === 0) return undefined
-    const starts: number[] = []
-    for (let at = 0; at < this.#count; at++) if (this.#reps[at] === 0) starts.push(at)
-    return Uint32Array.from([...starts, this.#count])
+    let rows = 0
+    for (let at = 0; at < this.#count; at++) if (this.#reps[at] === 0) rows += 1
+    const starts = new Uint32Array(rows + 1)
+    let row = 0
+    for (let at = 0; at < this.#count; at++) if (this.#reps[at] === 0) starts[row++] = at
+    starts[rows] = this.#count
+    return starts
   }
 
   /** The entries of these rows, in their order. */

@@ -6,7 +6,7 @@ import { ThriftStruct } from './thrift.ts'
 
 const OPTIONAL = 1
 const REPEATED = 2
-const CONVERTED = { text: 0, list: 3, day: 6 }
+const CONVERTED = { text: 0, list: 3, day: 6, micros: 10 }
 const MICROS = 2
 
 /** A leaf, by its path. */
@@ -21,6 +21,8 @@ export interface Node {
   add(value: unknown, rep: number, def: number): void
   /** Adds that there is nothing, because something that holds this is absent or empty. */
   none(rep: number, def: number): void
+  /** Forgets what was added. */
+  clear(): void
   /** Appends its elements of the schema and its leaves, in the order of Parquet. */
   describe(path: readonly string[], schema: ThriftStruct[], leaves: PlacedLeaf[]): void
 }
@@ -55,12 +57,17 @@ class Scalar implements Node {
     this.#leaf.none(rep, def)
   }
 
+  clear(): void {
+    this.#leaf.clear()
+  }
+
   describe(path: readonly string[], schema: ThriftStruct[], leaves: PlacedLeaf[]): void {
     const { physical, as } = this.#leaf.layout
     const element = new ThriftStruct().i32(1, physical).i32(3, OPTIONAL).text(4, nameOf(path))
     if (this.#type === 'VARCHAR') element.i32(6, CONVERTED.text)
     if (as === 'day') element.i32(6, CONVERTED.day)
     if (as === 'instant') {
+      element.i32(6, CONVERTED.micros)
       const unit = new ThriftStruct().struct(MICROS, new ThriftStruct())
       element.struct(10, new ThriftStruct().struct(8, new ThriftStruct().isTrue(1).struct(2, unit)))
     }
@@ -87,6 +94,10 @@ class Struct implements Node {
 
   none(rep: number, def: number): void {
     for (const [, node] of this.#fields) node.none(rep, def)
+  }
+
+  clear(): void {
+    for (const [, node] of this.#fields) node.clear()
   }
 
   describe(path: readonly string[], schema: ThriftStruct[], leaves: PlacedLeaf[]): void {
@@ -116,6 +127,10 @@ class List implements Node {
 
   none(rep: number, def: number): void {
     this.#element.none(rep, def)
+  }
+
+  clear(): void {
+    this.#element.clear()
   }
 
   describe(path: readonly string[], schema: ThriftStruct[], leaves: PlacedLeaf[]): void {

@@ -14,7 +14,7 @@ import { sqlText } from './engine.ts'
 import type { ChangingTable, CutRequest, CutResult, HeldFile, JobContext, RecordPlace } from './jobs.ts'
 import { writeParquet } from './parquet.ts'
 import { StagedRows } from './staged-rows.ts'
-import { discard, type Staged, type Stager } from './stager.ts'
+import type { Staged, Stager } from './stager.ts'
 import type { Staging } from './staging.ts'
 
 /** The places of the events that make a row, and the one by which it entered the lake. */
@@ -192,7 +192,7 @@ export async function writeCut(
     divide(request, changes, events, staged.staging, again)
     return await writeStaged(connection, request, staged, again, context)
   } finally {
-    discard(staged)
+    stager.discard(staged)
   }
 }
 
@@ -203,7 +203,10 @@ async function writeStaged(
   again: ReadonlyMap<HeldFile, StagedRows>,
   context: JobContext,
 ): Promise<CutResult> {
-  const files = await staging.write(connection, request.folder, (share) => context.progress(0.4 + share / 2))
+  const files = await staging.write(connection, request.folder, (share) => {
+    context.signal.throwIfAborted()
+    context.progress(0.4 + share / 2)
+  })
   const rewritten: CutResult['rewritten'][number][] = []
   for (const [file, rows] of again) {
     rows.close()

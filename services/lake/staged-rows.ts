@@ -1,18 +1,22 @@
 /**
- * Rows of a table on their way into DuckDB: plain Parquet, which it reads with little work, in the order of the table, so
- * that it need not sort long texts. DuckDB then writes the file of the lake, with dictionaries, statistics and zstd.
+ * Rows of a table on their way into a file of the lake: they gather in memory and are written in the order of the table.
+ * What memory does not hold goes into plain Parquet files on the way, of which DuckDB makes the file.
  */
 import { LAKE_TABLES, lakeColumns, type LakeTableName } from '#schemas/lake.ts'
 import type { LakeRow } from '#services/core/lake-place.ts'
 import { columnNode, type Node, type PlacedLeaf } from './column-tree.ts'
 import { duckType } from './duckdb-type.ts'
 import { sqlText } from './engine.ts'
-import { writePlain } from './plain-parquet.ts'
+import { isFilteredColumn } from './file-stats.ts'
+import { type FileSummary, type LeafTable, writeRows } from './parquet-file.ts'
 import { TextRoom } from './text-room.ts'
 import type { ThriftStruct } from './thrift.ts'
 
 /** The most bytes that wait in memory: a cut of the usual size has 40 million. */
 const WAITING_BYTES_MAX = 128 * 1024 * 1024
+
+/** Rows of a group of a plain file; threads of DuckDB take a group each. */
+const PLAIN_GROUP_ROWS = 4096
 
 /** The order of the rows of a table. It ends in the key, so that the same rows give the same bytes. */
 export function orderOf(table: LakeTableName): string[] {
@@ -31,20 +35,22 @@ function compare(left: unknown, right: unknown): number {
 interface Column {
   readonly name: string
   readonly type: string
-  /** Undefined until there is a value: columns without any cost nothing. */
+  /** Made with the first value, and kept. */
   node: Node | undefined
+  /** Whether a waiting row has a value: columns without any cost nothing. */
+  isUsed: boolean
   /** The values by which the rows are sorted. */
   readonly keys: unknown[] | undefined
 }
 
 /** The staged rows of a table and day. */
 export class StagedRows {
-  readonly #path: string
+  #path: string
   readonly #columns: readonly Column[]
   readonly #order: readonly unknown[][]
   readonly #room = new TextRoom()
   /** Files that were written, each as a query. */
-  readonly #files: { readonly path: string; readonly query: string }[] = []
+  #files: { readonly path: string; readonly query: string }[] = []
   readonly #waitingBytesMax: number
   #waiting = 0
 
@@ -60,6 +66,7 @@ export class StagedRows {
       name,
       type,
       node: undefined,
+      isUsed: false,
       keys: order.includes(name) ? [] : undefined,
     }))
     this.#order = order.map((name) => this.#columns.find((column) => column.name === name)?.keys ?? [])
@@ -69,7 +76,7 @@ export class StagedRows {
     for (const column of this.#columns) {
       const value = row[column.name] ?? null
       column.keys?.push(value)
-      if (column.node !== undefined) column.node.add(value, 0, 0)
+      if (column.isUsed) column.node?.add(value, 0, 0)
       else if (value !== null) this.#begin(column).add(value, 0, 0)
     }
     this.#waiting += 1
@@ -78,10 +85,39 @@ export class StagedRows {
 
   /** The first value of a column: the rows before it have none. */
   #begin(column: Column): Node {
-    const node = columnNode(duckType(column.type), { rep: 0, def: 0, room: this.#room })
+    const node = (column.node ??= columnNode(duckType(column.type), { rep: 0, def: 0, room: this.#room }))
     for (let row = 0; row < this.#waiting; row++) node.none(0, 0)
-    column.node = node
+    column.isUsed = true
     return node
+  }
+
+  /** Forgets every row and begins anew at another path. Its room is kept: to make it costs as much as to fill it. */
+  beginAt(path: string): void {
+    this.#forget()
+    this.#files = []
+    this.#path = path
+  }
+
+  /** Whether all rows are in memory, so that they can be written by `writeFile`. */
+  get isWhole(): boolean {
+    return this.#files.length === 0
+  }
+
+  /** Writes all rows as a file with every column of the table, and forgets them. See `writeRows`. */
+  *writeFile(path: string, groupRows: number, level: number): Generator<undefined, FileSummary> {
+    for (const column of this.#columns) if (!column.isUsed) this.#begin(column)
+    const options = { groupRows, level, isBounded: isFilteredColumn }
+    const summary = yield* writeRows(path, this.#leafTable(), this.#sortedRows(), options)
+    this.#forget()
+    return summary
+  }
+
+  #leafTable(): LeafTable {
+    const schema: ThriftStruct[] = []
+    const leaves: PlacedLeaf[] = []
+    const used = this.#columns.filter(({ isUsed }) => isUsed)
+    for (const { name, node } of used) node?.describe([name], schema, leaves)
+    return { schema, columns: used.length, leaves }
   }
 
   /** Whether the rows stand in the order of the table, once closed. */
@@ -117,20 +153,22 @@ export class StagedRows {
 
   #flush(): void {
     const path = `${this.#path}-${this.#files.length}.parquet`
-    const schema: ThriftStruct[] = []
-    const leaves: PlacedLeaf[] = []
-    const selected = this.#columns.map(({ name, type, node }) => {
-      node?.describe([name], schema, leaves)
-      return node === undefined ? `null::${type} as "${name}"` : `"${name}"`
-    })
-    const columns = this.#columns.filter(({ node }) => node !== undefined).length
-    writePlain(path, { schema, columns, leaves }, this.#sortedRows())
+    const selected = this.#columns.map(({ name, type, isUsed }) =>
+      isUsed ? `"${name}"` : `null::${type} as "${name}"`,
+    )
+    const writing = writeRows(path, this.#leafTable(), this.#sortedRows(), { groupRows: PLAIN_GROUP_ROWS })
+    while (writing.next().done !== true);
     this.#files.push({
       path,
       query: `select ${selected.join(', ')} from read_parquet(${sqlText(path)}, hive_partitioning = false)`,
     })
+    this.#forget()
+  }
+
+  #forget(): void {
     for (const column of this.#columns) {
-      column.node = undefined
+      if (column.isUsed) column.node?.clear()
+      column.isUsed = false
       if (column.keys !== undefined) column.keys.length = 0
     }
     this.#room.clear()

@@ -22,14 +22,14 @@ export interface Staged {
   bytes: number
 }
 
-/** Lets go of what was staged: the folder that it was written to. */
-export function discard({ folder }: Staged): void {
-  rmSync(folder, { recursive: true, force: true })
-}
+/** One that gathers while another is written. */
+const SPARE_MAX = 2
 
 /** What a lake process has staged for the cut to come. One thing happens at a time, in the order of the calls. */
 export class Stager {
   readonly #scratchDir: string
+  /** Those that served a cut: there are two at a time, one that gathers and one that is written. */
+  readonly #spare: Staging[] = []
   #ahead: Staged | undefined
   #last: Promise<unknown> = Promise.resolve()
 
@@ -43,7 +43,7 @@ export class Stager {
       const ahead = this.#ahead
       this.#ahead = undefined
       const goesOn = ahead !== undefined && isSamePlace(ahead.to, request.from)
-      if (ahead !== undefined && !goesOn) discard(ahead)
+      if (ahead !== undefined && !goesOn) this.discard(ahead)
       const staged = await this.#extended(goesOn ? ahead : this.#empty(request.from), log, request, context)
       this.#ahead = staged
       return { records: staged.records }
@@ -56,10 +56,16 @@ export class Stager {
       const ahead = this.#ahead
       this.#ahead = undefined
       const fits = ahead !== undefined && isSamePlace(ahead.from, request.from) && includes(request.to, ahead.to)
-      if (ahead !== undefined && !fits) discard(ahead)
+      if (ahead !== undefined && !fits) this.discard(ahead)
       const begun = fits ? ahead : this.#empty(request.from)
       return this.#extended(begun, log, { ...request, from: begun.to }, context)
     })
+  }
+
+  /** Lets go of what was staged: the folder that it was written to. */
+  discard({ folder, staging }: Staged): void {
+    rmSync(folder, { recursive: true, force: true })
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(staging)
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -70,7 +76,9 @@ export class Stager {
 
   #empty(from: Offsets): Staged {
     const folder = mkdtempSync(join(this.#scratchDir, 'staged-'))
-    return { from, to: from, folder, staging: new Staging(folder), landmarks: new Map(), records: 0, bytes: 0 }
+    const staging = this.#spare.pop() ?? new Staging(folder)
+    staging.beginIn(folder)
+    return { from, to: from, folder, staging, landmarks: new Map(), records: 0, bytes: 0 }
   }
 
   async #extended(staged: Staged, log: Log, request: StageRequest, context: JobContext): Promise<Staged> {
@@ -81,7 +89,7 @@ export class Stager {
       staged.to = request.to
       return staged
     } catch (error) {
-      discard(staged)
+      this.discard(staged)
       throw error
     }
   }

@@ -3,6 +3,8 @@
  * from there was a sixth of what staging costs.
  */
 const ROOM_BYTES = 4 * 1024 * 1024
+/** So many rooms are kept for what comes next: memory that is asked for again and again is cleared by the system each time. */
+const KEPT_MAX = 12
 const HIGH = 2 ** 32
 /** Texts up to this are written byte by byte, where they are ASCII: the call into the engine costs more. */
 const SHORT_CHARS = 40
@@ -12,7 +14,8 @@ export class TextRoom {
   lastLength = 0
   /** The bytes of all that was kept, and of what else its owners count here. */
   bytes = 0
-  #rooms: Buffer[] = []
+  #rooms: Buffer<ArrayBuffer>[] = []
+  readonly #spare: Buffer<ArrayBuffer>[] = []
   #room = Buffer.alloc(0)
   #used = 0
 
@@ -22,9 +25,7 @@ export class TextRoom {
     // A UTF-16 unit takes at most 3 bytes.
     const most = typeof given === 'string' ? given.length * 3 : given.length
     if (most > this.#room.length - this.#used || this.#rooms.length === 0) {
-      this.#room = Buffer.allocUnsafeSlow(Math.max(ROOM_BYTES, most))
-      this.#rooms.push(this.#room)
-      this.#used = 0
+      this.#open(most)
     }
     const at = this.#used
     if (typeof given === 'string') this.#used = this.#written(given, at)
@@ -35,6 +36,13 @@ export class TextRoom {
     this.lastLength = this.#used - at
     this.bytes += this.lastLength
     return (this.#rooms.length - 1) * HIGH + at
+  }
+
+  #open(bytes: number): void {
+    const spare = bytes <= ROOM_BYTES ? this.#spare.pop() : undefined
+    this.#room = spare ?? Buffer.allocUnsafeSlow(Math.max(ROOM_BYTES, bytes))
+    this.#rooms.push(this.#room)
+    this.#used = 0
   }
 
   #written(text: string, at: number): number {
@@ -59,8 +67,10 @@ export class TextRoom {
     return room
   }
 
-  /** Forgets everything. */
+  /** Forgets everything; rooms are kept for what comes next. */
   clear(): void {
+    for (const room of this.#rooms)
+      if (room.length === ROOM_BYTES && this.#spare.length < KEPT_MAX) this.#spare.push(room)
     this.#rooms = []
     this.#room = Buffer.alloc(0)
     this.#used = 0

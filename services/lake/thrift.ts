@@ -67,6 +67,13 @@ export class ThriftStruct {
     return this
   }
 
+  binary(id: number, bytes: Uint8Array): this {
+    this.#field(id, BINARY)
+    this.#varint(bytes.length)
+    this.#bytes.push(...bytes)
+    return this
+  }
+
   struct(id: number, inner: ThriftStruct): this {
     this.#field(id, STRUCT)
     this.#bytes.push(...inner.bytes())

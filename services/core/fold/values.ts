@@ -21,7 +21,10 @@ export function flagOrNull(data: Data, field: string): boolean | null {
 
 /** The beginning of a text, never half of a surrogate pair. */
 export function preview(text: string): string {
-  return text.length <= PREVIEW_CHARS_MAX ? text : text.slice(0, PREVIEW_CHARS_MAX).replace(/[\ud800-\udbff]$/, '')
+  if (text.length <= PREVIEW_CHARS_MAX) return text
+  const beginning = text.slice(0, PREVIEW_CHARS_MAX).replace(/[\ud800-\udbff]$/, '')
+  // A slice keeps the whole text in memory; one of a text that was put together keeps only that.
+  return ` ${beginning}`.slice(1)
 }
 
 export function previewOrNull(data: Data, field: string): string | null {
