@@ -3,7 +3,7 @@ import { ADVANTAGES, type Advantage } from '#services/core/advantage.ts'
 import { at } from './columns.ts'
 import type { Frame } from './frame.ts'
 import { type Groups, groupsOf, membersIn } from './grouped.ts'
-import type { Selection } from './select.ts'
+import { type Selection, rowsWhere } from './select.ts'
 import { Gathered, summary } from './statistics.ts'
 
 /** The formulas that give a number. */
@@ -118,13 +118,14 @@ export function advantageTable(
   const comparison = new Comparison(options.tolerance)
   const leftOut = { incomplete_group: 0, not_counted: 0, no_group: selection.rows.length - groups.rows.length }
   const speaks = frame.trainings.size > 0
-  for (let group = 0; group < groups.size; group++) {
+  // A function of its own: as a loop inside the loop it was compiled anew for every read.
+  const ofGroup = (group: number): void => {
     const from = groups.memberStarts[group] ?? 0
     const n = membersIn(groups, group)
     const all = (groups.starts[group + 1] ?? 0) - (groups.starts[group] ?? 0)
     if (groups.complete[group] === 0 && !options.incomplete) {
       leftOut.incomplete_group += all
-      continue
+      return
     }
     leftOut.not_counted += all - n
     for (let place = from; place < from + n; place++) {
@@ -142,9 +143,10 @@ export function advantageTable(
       if (!Number.isNaN(value)) differs[row] = comparison.add(value, trainer)
     }
   }
+  for (let group = 0; group < groups.size; group++) ofGroup(group)
   return {
     groups,
-    rows: selection.rows.filter((row) => (groupOf[row] ?? -1) >= 0),
+    rows: rowsWhere(selection, (row) => (groupOf[row] ?? -1) >= 0).rows,
     group: groupOf,
     advantage,
     fact: facts,

@@ -69,27 +69,35 @@ function meanRow(name: string, distribution: string | null, rows: readonly Bench
 
 function partsOf({ frame, rows, scores }: Selection): Part[] {
   const parts = new Map<string, Part>()
-  for (let index = 0; index < rows.length; index++) {
-    const row = rows[index] ?? 0
-    const item = frame.item.codes[row] ?? -1
-    if (frame.finished.values[row] !== 1 || item < 0) continue
-    const run = at(frame.run.values, row)
-    const version = at(frame.policyVersion.values, row)
+  const partOf = (run: number, version: number, item: number): Part => {
     const dataset = frame.items.dataset.code(item)
     const distribution = frame.items.distribution.code(item)
     const key = `${run} ${version} ${dataset} ${distribution}`
     let part = parts.get(key)
     if (part === undefined)
       parts.set(key, (part = { run, version, dataset, distribution, items: new Map(), unscored: 0 }))
+    return part
+  }
+  // Neighbours are mostly of one group: then nothing is looked up.
+  let here: { run: number; version: number; item: number; part: Part; tally: Tally | undefined } | undefined
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    const item = frame.item.codes[row] ?? -1
+    if (frame.finished.values[row] !== 1 || item < 0) continue
+    const run = at(frame.run.values, row)
+    const version = at(frame.policyVersion.values, row)
+    if (here === undefined || here.item !== item || here.version !== version || here.run !== run) {
+      const part = partOf(run, version, item)
+      here = { run, version, item, part, tally: part.items.get(item) }
+    }
     const correct = scores.correct.values[row] ?? -1
     if (correct < 0) {
-      part.unscored += 1
+      here.part.unscored += 1
       continue
     }
-    let tally = part.items.get(item)
-    if (tally === undefined) part.items.set(item, (tally = { n: 0, right: 0 }))
-    tally.n += 1
-    tally.right += correct
+    if (here.tally === undefined) here.part.items.set(item, (here.tally = { n: 0, right: 0 }))
+    here.tally.n += 1
+    here.tally.right += correct
   }
   return [...parts.values()]
 }

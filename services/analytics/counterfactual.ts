@@ -5,7 +5,8 @@ import { Reals, at } from './columns.ts'
 import { derived } from './derived.ts'
 import { type Column, CHUNK_ROWS } from './formula-columns.ts'
 import { type Formula, parseFormula } from './formula.ts'
-import { type Groups, groupLayouts, groupsOf, groupsWith } from './grouped.ts'
+import { type Groups, groupLayouts, groupsOf, groupsStayApart, groupsWith } from './grouped.ts'
+import { statisticsOfBuckets } from './kept-buckets.ts'
 import { type Selection, rowsWhere } from './select.ts'
 import { share } from './statistics.ts'
 
@@ -151,25 +152,31 @@ export function counterfactualRewards(
   const columns = read.map(() => new Float64Array(CHUNK_ROWS))
   const found = new Reals()
   if (frame.size > 0) found.set(frame.size - 1, null)
-  const { values, present } = found
   for (let from = 0; from < rows.length; from += CHUNK_ROWS) {
     const to = Math.min(rows.length, from + CHUNK_ROWS)
     for (const [name, column] of columns.entries()) read[name]?.(rows, from, to, column)
-    const computed = formula.computeRows(columns, to - from)
-    for (let index = from; index < to; index++) {
-      const row = rows[index] ?? 0
-      values[row] = at(computed, index - from)
-      present[row] = 1
-    }
-    // Every name counts, also those in a branch that is not taken: what is missing is missing.
-    for (const column of columns)
-      for (let index = from; index < to; index++)
-        if (Number.isNaN(column[index - from])) {
-          values[rows[index] ?? 0] = 0
-          present[rows[index] ?? 0] = 0
-        }
+    put(found, rows, from, formula.computeRows(columns, to - from), to - from)
+    for (const column of columns) leaveOut(found, rows, from, column, to - from)
   }
   return found
+}
+
+// Functions of their own: a loop inside the loop over chunks was compiled anew for each chunk.
+function put({ values, present }: Reals, rows: Uint32Array, from: number, computed: Column, length: number): void {
+  for (let index = 0; index < length; index++) {
+    const row = rows[from + index] ?? 0
+    values[row] = computed[index] ?? 0
+    present[row] = 1
+  }
+}
+
+/** Every name counts, also those in a branch that is not taken: what is missing is missing. */
+function leaveOut({ values, present }: Reals, rows: Uint32Array, from: number, column: Column, length: number): void {
+  for (let index = 0; index < length; index++)
+    if (Number.isNaN(column[index])) {
+      values[rows[from + index] ?? 0] = 0
+      present[rows[from + index] ?? 0] = 0
+    }
 }
 
 /** The rewards of a bucket by a formula. */
@@ -298,6 +305,42 @@ const finishedOf = (selection: Selection): Selection =>
     return finished.rows.length === selection.rows.length ? selection : finished
   })
 
+/** One list after the other. */
+function joined(lists: readonly Uint32Array[]): Uint32Array {
+  const rows = new Uint32Array(lists.reduce((sum, { length }) => sum + length, 0))
+  let n = 0
+  for (const list of lists) {
+    rows.set(list, n)
+    n += list.length
+  }
+  return rows
+}
+
+/** For each list of rows the statistics of each formula. `stored` gives groups with the stored rewards; those of the lists unless said. */
+function statisticsOf(
+  { frame, scores }: Selection,
+  lists: readonly Uint32Array[],
+  formulas: readonly NamedFormula[],
+  { incomplete, stored }: { readonly incomplete: boolean; readonly stored?: () => Groups },
+): CounterfactualStatistics[][] {
+  const all = { frame, scores, rows: joined(lists) }
+  const { layout, firsts } = groupLayouts(frame, lists)
+  const scored = lists.map((rows) => scoredRows({ frame, scores, rows }))
+  const ofLists = groupsWith(all, layout, scores.reward)
+  const found = formulas.map(({ name, formula }) => {
+    // What is stored need not be computed.
+    const isStored = name === 'stored' || name === FORMULAS.stored
+    const rewards = isStored ? scores.reward : counterfactualRewards(all, formula, stored ?? (() => ofLists))
+    const groups = isStored ? ofLists : groupsWith(all, layout, rewards)
+    return scored.map((rows, list): CounterfactualStatistics => ({
+      formula: name,
+      ...rowStatistics(rows, rewards, scores.reward),
+      ...groupStatistics(groups, [firsts[list] ?? 0, firsts[list + 1] ?? 0], incomplete),
+    }))
+  })
+  return lists.map((_, list) => found.flatMap((ofFormula) => ofFormula[list] ?? []))
+}
+
 /** A row for each bucket and formula. */
 export function counterfactualSeries(
   selection: Selection,
@@ -306,36 +349,18 @@ export function counterfactualSeries(
   incomplete: boolean,
 ): { readonly bucket: Bucket; readonly statistics: CounterfactualStatistics }[] {
   const finished = finishedOf(selection)
-  const { reward } = finished.scores
   const buckets = bucketsOf(finished, by)
-  const { layout, firsts, whole } = derived(finished, `layouts ${by.join(',')}`, () =>
-    groupLayouts(
-      finished.frame,
-      buckets.map(({ rows }) => rows),
-    ),
-  )
-  const scored = derived(finished, `scored ${by.join(',')}`, () =>
-    buckets.map(({ rows }) => scoredRows({ ...finished, rows })),
-  )
-  const storedGroups = (): Groups =>
-    derived(finished, `stored groups ${by.join(',')}`, () => groupsWith(finished, layout, reward))
-  const found = formulas.map(({ name, formula }) => {
-    // What is stored need not be computed.
-    const isStored = name === 'stored' || name === FORMULAS.stored
-    const rewards = isStored
-      ? reward
-      : counterfactualRewards(finished, formula, whole ? storedGroups : () => groupsOf(finished))
-    const groups = isStored ? storedGroups() : groupsWith(finished, layout, rewards)
-    return scored.map((rows, bucket): CounterfactualStatistics => ({
-      formula: name,
-      ...rowStatistics(rows, rewards, finished.scores.reward),
-      ...groupStatistics(groups, [firsts[bucket] ?? 0, firsts[bucket + 1] ?? 0], incomplete),
-    }))
-  })
-  return buckets.flatMap((bucket, index) =>
-    found.flatMap((ofFormula) => {
-      const statistics = ofFormula[index]
-      return statistics === undefined ? [] : [{ bucket, statistics }]
-    }),
-  )
+  const listsOf = (some: readonly Bucket[]) => some.map(({ rows }) => rows)
+  const texts = formulas.map(({ name, formula }) => [name, formula.text])
+  const asksGroups = formulas.some(({ formula }) => formula.names.includes('group_mean'))
+  if (asksGroups && !groupsStayApart(finished.frame, listsOf(buckets))) {
+    // The mean of a group is of rows in other buckets, too.
+    const stored = () => groupsOf(finished)
+    const found = statisticsOf(finished, listsOf(buckets), formulas, { incomplete, stored })
+    return buckets.flatMap((bucket, index) => (found[index] ?? []).map((statistics) => ({ bucket, statistics })))
+  }
+  const name = `counterfactual ${JSON.stringify([texts, incomplete])}`
+  return statisticsOfBuckets(finished, name, buckets, (changed) =>
+    statisticsOf(finished, listsOf(changed), formulas, { incomplete }),
+  ).flatMap(({ bucket, statistics }) => statistics.map((ofFormula) => ({ bucket, statistics: ofFormula })))
 }

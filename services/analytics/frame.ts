@@ -132,6 +132,8 @@ export class Frame {
   readonly stepObsTokens = new Numbers()
   readonly prediction = new Texts()
   readonly nConflicts = new Numbers()
+  /** The version of the frame that put the row in last. */
+  readonly changedAt = new Numbers()
   readonly trainings = new TrainingTable()
   readonly #scores: ScoreTable
   readonly #rowOf = new Map<string, number>()
@@ -217,6 +219,7 @@ export class Frame {
       this.#idChars += given.trajectory_id.length
       this.#unordered = true
     }
+    this.changedAt.set(row, this.#version + 1)
     this.run.set(row, run)
     this.partition.set(row, given.partition)
     this.firstOffset.set(row, given.first_offset)
@@ -254,7 +257,7 @@ export class Frame {
     this.stepObsTokens.set(row, given.step_obs_tokens)
   }
 
-  /** Merges the rows that came since into the order: they are few beside those that are in it. */
+  /** Puts the rows that came since into the order, each where it belongs: they are few beside those that are in it. */
   #sort(): void {
     const runRank = new Map(
       this.runs
@@ -270,15 +273,19 @@ export class Frame {
     const before = this.#order
     const added = Array.from({ length: this.size - before.length }, (_, index) => before.length + index).sort(compare)
     const merged = new Uint32Array(this.size)
-    let [from, next] = [0, 0]
-    for (let place = 0; place < merged.length; place++) {
-      const old = before[from]
-      const fresh = added[next]
-      const takeOld = fresh === undefined || (old !== undefined && compare(old, fresh) < 0)
-      merged[place] = takeOld ? (old ?? 0) : fresh
-      if (takeOld) from += 1
-      else next += 1
+    let taken = 0
+    for (const [index, row] of added.entries()) {
+      let [low, high] = [taken, before.length]
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if (compare(before[middle] ?? 0, row) < 0) low = middle + 1
+        else high = middle
+      }
+      merged.set(before.subarray(taken, low), taken + index)
+      merged[low + index] = row
+      taken = low
     }
+    merged.set(before.subarray(taken), taken + added.length)
     this.#order = merged
     this.#unordered = false
   }

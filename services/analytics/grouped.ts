@@ -121,12 +121,12 @@ export const groupLayout = (selection: Selection): GroupLayout =>
 
 /**
  * The groups of several lists of rows, one list after the other, in one layout: a group with rows in two lists is two
- * groups. Those of list l are `firsts[l]` to before `firsts[l + 1]`; `whole` says that no group is in two lists.
+ * groups. Those of list l are `firsts[l]` to before `firsts[l + 1]`.
  */
 export function groupLayouts(
   frame: Frame,
   lists: readonly Uint32Array[],
-): { readonly layout: GroupLayout; readonly firsts: Uint32Array; readonly whole: boolean } {
+): { readonly layout: GroupLayout; readonly firsts: Uint32Array } {
   const total = lists.reduce((sum, { length }) => sum + length, 0)
   const places = placesFor(frame.groups.size, total)
   const codes: number[] = []
@@ -134,7 +134,6 @@ export function groupLayouts(
   const firsts = new Uint32Array(lists.length + 1)
   const placeOf = new Int32Array(total).fill(-1)
   let n = 0
-  let whole = true
   for (const [list, rows] of lists.entries()) {
     const first = codes.length
     firsts[list] = first
@@ -144,7 +143,6 @@ export function groupLayouts(
       let place = places.get(code)
       // What an earlier list put there is another group.
       if (place < first) {
-        if (place >= 0) whole = false
         place = codes.length
         places.set(code, place)
         codes.push(code)
@@ -168,7 +166,23 @@ export function groupLayouts(
       grouped[filled[place] ?? 0] = rows[index] ?? 0
       filled[place] = (filled[place] ?? 0) + 1
     }
-  return { layout: saidOf(frame, { size, codes: Uint32Array.from(codes), starts, rows: grouped }), firsts, whole }
+  return { layout: saidOf(frame, { size, codes: Uint32Array.from(codes), starts, rows: grouped }), firsts }
+}
+
+/** Whether no group has rows in two of these lists. */
+export function groupsStayApart({ group, groups }: Frame, lists: readonly Uint32Array[]): boolean {
+  const listOf = new Int32Array(groups.size).fill(-1)
+  const isApart = (rows: Uint32Array, list: number): boolean => {
+    for (let index = 0; index < rows.length; index++) {
+      const code = group.codes[rows[index] ?? 0] ?? -1
+      if (code < 0) continue
+      const before = listOf[code] ?? -1
+      if (before !== list && before >= 0) return false
+      listOf[code] = list
+    }
+    return true
+  }
+  return lists.every(isApart)
 }
 
 /** Puts the rows of each group in order, and gathers what they say of it. */
@@ -207,55 +221,70 @@ const outcomeOf = (members: number, right: number): number =>
   members === 0 ? 0 : right === members ? 1 : right === 0 ? 2 : 3
 
 /**
- * The groups of a layout with these rewards, which may be others than those of the selection. All in one loop over the
- * rows: with a function for each sum, this took three times as long.
+ * Fills in a group whose members begin at `from`, and gives where they end. All in one loop over the rows: with a function
+ * for each sum, this took three times as long.
  */
-export function groupsWith({ scores }: Selection, layout: GroupLayout, reward: Reals): Groups {
-  const { size, starts, rows, places, ended } = layout
-  const { present, values } = reward
-  const { values: correct } = scores.correct
-  const members = new Uint32Array(rows.length)
-  const rewards = new Float64Array(rows.length)
-  const memberStarts = new Uint32Array(size + 1)
-  const complete = new Int8Array(size).fill(-1)
-  const total = new Float64Array(size)
-  const [mean, std, stdPopulation] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)]
-  const [zeroVariance, outcome] = [new Uint8Array(size), new Uint8Array(size)]
-  let n = 0
-  for (let group = 0; group < size; group++) {
-    const from = n
-    const end = starts[group + 1] ?? 0
-    // NaN is equal to nothing: rows without a place all stand.
-    let [standing, sum, first, right, isEqual] = [Number.NaN, 0, 0, 0, true]
-    for (let index = starts[group] ?? 0; index < end; index++) {
-      const row = rows[index] ?? 0
-      const value = values[row] ?? 0
-      const place = places[index] ?? 0
-      // Of a value that is not finite, itself taken off gives NaN.
-      if (ended[index] !== 1 || present[row] !== 1 || value - value !== 0 || place === standing) continue
-      standing = place
-      if (n === from) first = value
-      else if (value !== first) isEqual = false
-      members[n] = row
-      rewards[n] = value
-      sum += value
-      if (correct[row] === 1) right += 1
-      n += 1
-    }
-    const count = n - from
-    memberStarts[group + 1] = n
-    const expected = at(layout.expectedSize, group)
-    if (!Number.isNaN(expected)) complete[group] = count >= expected ? 1 : 0
-    // Both deviations are of one sum of squares, and exactly 0 where all rewards are equal.
-    const squares = isEqual ? 0 : squaresOf(rewards, sum / count, from, n)
-    total[group] = sum
-    mean[group] = count === 0 ? Number.NaN : sum / count
-    std[group] = count < 2 ? Number.NaN : Math.sqrt(squares / (count - 1))
-    stdPopulation[group] = count === 0 ? Number.NaN : Math.sqrt(squares / count)
-    zeroVariance[group] = count >= 2 && isEqual ? 1 : 0
-    outcome[group] = outcomeOf(count, right)
+function fillGroup(
+  groups: Groups,
+  group: number,
+  from: number,
+  { present, values }: Reals,
+  correct: Int8Array,
+): number {
+  const { rows, places, ended, members, rewards } = groups
+  const end = groups.starts[group + 1] ?? 0
+  let n = from
+  // NaN is equal to nothing: rows without a place all stand.
+  let [standing, sum, first, right, isEqual] = [Number.NaN, 0, 0, 0, true]
+  for (let index = groups.starts[group] ?? 0; index < end; index++) {
+    const row = rows[index] ?? 0
+    const value = values[row] ?? 0
+    const place = places[index] ?? 0
+    // Of a value that is not finite, itself taken off gives NaN.
+    if (ended[index] !== 1 || present[row] !== 1 || value - value !== 0 || place === standing) continue
+    standing = place
+    if (n === from) first = value
+    else if (value !== first) isEqual = false
+    members[n] = row
+    rewards[n] = value
+    sum += value
+    if (correct[row] === 1) right += 1
+    n += 1
   }
-  return { ...layout, memberStarts, members, rewards, complete, total, mean, std, stdPopulation, zeroVariance, outcome }
+  const count = n - from
+  groups.memberStarts[group + 1] = n
+  const expected = at(groups.expectedSize, group)
+  if (!Number.isNaN(expected)) groups.complete[group] = count >= expected ? 1 : 0
+  // Both deviations are of one sum of squares, and exactly 0 where all rewards are equal.
+  const squares = isEqual ? 0 : squaresOf(rewards, sum / count, from, n)
+  groups.total[group] = sum
+  groups.mean[group] = count === 0 ? Number.NaN : sum / count
+  groups.std[group] = count < 2 ? Number.NaN : Math.sqrt(squares / (count - 1))
+  groups.stdPopulation[group] = count === 0 ? Number.NaN : Math.sqrt(squares / count)
+  groups.zeroVariance[group] = count >= 2 && isEqual ? 1 : 0
+  groups.outcome[group] = outcomeOf(count, right)
+  return n
+}
+
+/** The groups of a layout with these rewards, which may be others than those of the selection. */
+export function groupsWith({ scores }: Pick<Selection, 'scores'>, layout: GroupLayout, reward: Reals): Groups {
+  const { size, rows } = layout
+  const groups: Groups = {
+    ...layout,
+    memberStarts: new Uint32Array(size + 1),
+    members: new Uint32Array(rows.length),
+    rewards: new Float64Array(rows.length),
+    complete: new Int8Array(size).fill(-1),
+    total: new Float64Array(size),
+    mean: new Float64Array(size),
+    std: new Float64Array(size),
+    stdPopulation: new Float64Array(size),
+    zeroVariance: new Uint8Array(size),
+    outcome: new Uint8Array(size),
+  }
+  let n = 0
+  for (let group = 0; group < size; group++) n = fillGroup(groups, group, n, reward, scores.correct.values)
+  return groups
 }
 
 /** The groups that rows of a selection are of, with its rewards. */

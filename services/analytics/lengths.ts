@@ -1,6 +1,7 @@
 /** How long rollouts are: right against wrong, and how many ran out of room. */
 import { type Bucket, type Dimension, bucketsOf } from './buckets.ts'
 import { at } from './columns.ts'
+import { statisticsOfBuckets } from './kept-buckets.ts'
 import type { Selection } from './select.ts'
 import { Gathered, type Summary, share, summary } from './statistics.ts'
 
@@ -118,8 +119,7 @@ export function lengthSeries(
   tokensMax: number | undefined,
 ): { readonly bucket: Bucket; readonly statistics: LengthStatistics }[] {
   const sides = { right: new Side(), wrong: new Side() }
-  return bucketsOf(selection, by).map((bucket) => ({
-    bucket,
-    statistics: statisticsOf(selection, bucket.rows, tokensMax, sides),
-  }))
+  return statisticsOfBuckets(selection, `lengths ${tokensMax}`, bucketsOf(selection, by), (changed) =>
+    changed.map(({ rows }) => statisticsOf(selection, rows, tokensMax, sides)),
+  )
 }

@@ -126,6 +126,13 @@ function drawInto(drawn: Uint16Array, chance: Chance): void {
   }
 }
 
+/** The sum over items, each as often as it is drawn. */
+function drawnSum(drawn: Uint16Array, values: Float64Array | Uint32Array): number {
+  let total = 0
+  for (let item = 0; item < drawn.length; item++) total += (drawn[item] ?? 0) * (values[item] ?? 0)
+  return total
+}
+
 type Column = ReturnType<typeof byItems> & { readonly means: Float64Array }
 
 const areEqual = (left: Uint32Array, right: Uint32Array): boolean => {
@@ -146,13 +153,10 @@ function resample(columns: readonly Column[], items: number, resamples: number, 
     let n = 0
     for (const { sums, counts, means } of columns) {
       if (counts !== counted) {
-        n = 0
-        for (let item = 0; item < items; item++) n += (drawn[item] ?? 0) * (counts[item] ?? 0)
+        n = drawnSum(drawn, counts)
         counted = counts
       }
-      let total = 0
-      for (let item = 0; item < items; item++) total += (drawn[item] ?? 0) * (sums[item] ?? 0)
-      means[round] = n === 0 ? Number.NaN : total / n
+      means[round] = n === 0 ? Number.NaN : drawnSum(drawn, sums) / n
     }
   }
 }

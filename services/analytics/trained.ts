@@ -3,7 +3,7 @@ import { compareValues } from './buckets.ts'
 import { at } from './columns.ts'
 import { derived } from './derived.ts'
 import type { Selection } from './select.ts'
-import { Gathered, type Summary, share, summary } from './statistics.ts'
+import { type Summary, meanOf, share, summary } from './statistics.ts'
 
 /** Facts of trainers and the rows that they are about, in order of (run_id, trajectory_id), then log. */
 export interface Facts {
@@ -83,23 +83,37 @@ export interface Staleness {
   readonly counts: readonly { readonly staleness: number; readonly n: number }[]
 }
 
-/** Train minus rollout policy version, over the facts of a step. */
-export function stalenessOf({ frame }: Selection, { facts, rows }: Facts): Staleness {
-  const found = new Gathered()
-  const counts = new Map<number, number>()
+/** Train minus rollout policy version, of the facts of a step of which both are known. */
+function staleValues({ frame }: Selection, { facts, rows }: Facts): Float64Array {
+  const found = new Float64Array(facts.length)
+  let n = 0
   for (let index = 0; index < facts.length; index++) {
     const trained = at(frame.trainings.policyVersion.values, facts[index] ?? 0)
     const stale = trained - at(frame.policyVersion.values, rows[index] ?? 0)
-    if (Number.isNaN(stale)) continue
-    found.add(stale)
-    counts.set(stale, (counts.get(stale) ?? 0) + 1)
+    if (!Number.isNaN(stale)) found[n++] = stale
   }
+  return found.subarray(0, n)
+}
+
+/** How stale the facts of a step are. */
+export function stalenessOf(selection: Selection, step: Facts): Staleness {
+  const found = staleValues(selection, step)
+  const counts = new Map<number, number>()
+  for (const stale of found) counts.set(stale, (counts.get(stale) ?? 0) + 1)
   return {
-    n: found.size,
-    n_unknown: facts.length - found.size,
-    staleness: summary(found.values),
+    n: found.length,
+    n_unknown: step.facts.length - found.length,
+    staleness: summary(found),
     counts: [...counts].sort(([left], [right]) => left - right).map(([staleness, n]) => ({ staleness, n })),
   }
+}
+
+/** The mean and the greatest of what `stalenessOf` tells. */
+export function meanStaleness(selection: Selection, step: Facts): Pick<Summary, 'mean' | 'max'> {
+  const found = staleValues(selection, step)
+  let max = Number.NEGATIVE_INFINITY
+  for (let index = 0; index < found.length; index++) max = Math.max(max, found[index] ?? max)
+  return { mean: meanOf(found), max: found.length === 0 ? null : max }
 }
 
 /** What a trainer kept at a step, and why it dropped the rest. */

@@ -1,7 +1,7 @@
 /** How all items of a run stand at a state of it: what a draw is made from. Counts alone, so that the order of rollouts is nothing. */
+import { at } from '#services/analytics/columns.ts'
 import type { Selection } from '#services/analytics/select.ts'
 import { StepCounts } from './progress.ts'
-import { tallies } from './tally.ts'
 
 /** An item as it was registered; nulls where it was not. */
 export interface ItemWords {
@@ -28,37 +28,89 @@ export interface Standings {
 
 export const UNREGISTERED: ItemWords = { dataset: null, family: null, split: null }
 
-/** Counts standings over selections, of which no two have the same rollout. */
+/** The standings of a selection, item by item and version by version as they first come. */
+function standingsOf({ frame, rows, scores }: Selection): Standing[] {
+  const { items } = frame
+  const { codes } = frame.item
+  const { values: versions } = frame.policyVersion
+  const { values: finished } = frame.finished
+  const { values: correct } = scores.correct
+  // Units are found by item and then by version, of which an item has few: the newest of each, and the one before each.
+  const newest = new Int32Array(items.ids.size).fill(-1)
+  const before: number[] = []
+  const found = { item: [] as number[], version: [] as number[], n: [] as number[], passed: [] as number[] }
+  const unitOf = (item: number, version: number): number => {
+    const last = newest[item] ?? -1
+    for (let unit = last; unit >= 0; unit = before[unit] ?? -1) if (Object.is(found.version[unit], version)) return unit
+    before.push(last)
+    found.item.push(item)
+    found.version.push(version)
+    found.n.push(0)
+    found.passed.push(0)
+    return (newest[item] = before.length - 1)
+  }
+  // Neighbours are mostly of one group: then nothing is looked up.
+  let [unit, hereItem, hereVersion] = [-1, -1, 0]
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] ?? 0
+    const item = codes[row] ?? -1
+    const right = correct[row] ?? -1
+    if (item < 0 || right < 0 || finished[row] !== 1) continue
+    const version = at(versions, row)
+    if (item !== hereItem || version !== hereVersion) {
+      unit = unitOf(item, version)
+      hereItem = item
+      hereVersion = version
+    }
+    found.n[unit] = (found.n[unit] ?? 0) + 1
+    found.passed[unit] = (found.passed[unit] ?? 0) + right
+  }
+  const words: ItemWords[] = []
+  return found.item.map((item, index) => {
+    const version = found.version[index] ?? Number.NaN
+    return {
+      item_id: items.ids.text(item) ?? '',
+      item: (words[item] ??= {
+        dataset: items.dataset.get(item),
+        family: items.family.get(item),
+        split: items.split.get(item),
+      }),
+      policy_version: Number.isNaN(version) ? null : version,
+      n: found.n[index] ?? 0,
+      passed: found.passed[index] ?? 0,
+    }
+  })
+}
+
+const nameOf = ({ item_id: itemId, policy_version: version }: Standing): string => JSON.stringify([version, itemId])
+
+/** Counts standings over selections, of which no two have the same rollout. The first one is to be the large one. */
 export class StandingCounts {
-  readonly #found = new Map<string, Map<number | null, Standing>>()
+  #all: Standing[] = []
   readonly #steps = new StepCounts()
 
   add(selection: Selection): void {
     this.#steps.add(selection)
-    const { items } = selection.frame
-    for (const { item: code, policy_version: version, n, passed } of tallies(selection)) {
-      const itemId = items.ids.text(code) ?? ''
-      let versions = this.#found.get(itemId)
-      if (versions === undefined) this.#found.set(itemId, (versions = new Map()))
-      const known = versions.get(version)
-      const words = { dataset: items.dataset.get(code), family: items.family.get(code), split: items.split.get(code) }
-      versions.set(version, {
-        item_id: itemId,
-        item: known?.item ?? words,
-        policy_version: version,
-        n: n + (known?.n ?? 0),
-        passed: passed + (known?.passed ?? 0),
-      })
+    const added = standingsOf(selection)
+    if (this.#all.length === 0) {
+      this.#all = added
+      return
+    }
+    const items = new Set(added.map(({ item_id: itemId }) => itemId))
+    const places = new Map<string, number>()
+    for (const [place, known] of this.#all.entries()) if (items.has(known.item_id)) places.set(nameOf(known), place)
+    for (const one of added) {
+      const place = places.get(nameOf(one)) ?? this.#all.length
+      const known = this.#all[place]
+      this.#all[place] = known === undefined ? one : { ...known, n: known.n + one.n, passed: known.passed + one.passed }
     }
   }
 
-  /** What was counted. Items of which `isRegistered` does not hold stand without their words. */
-  standings(isRegistered: (itemId: string) => boolean): Standings {
-    const all = [...this.#found.values()].flatMap((versions) => [...versions.values()])
-    return {
-      all: all.map((one) => (isRegistered(one.item_id) ? one : { ...one, item: UNREGISTERED })),
-      shares: this.#steps.shares(),
-    }
+  /** What was counted. Items that were registered later stand without their words. */
+  standings(registeredLater: ReadonlySet<string> = new Set()): Standings {
+    const asThen = (one: Standing): Standing =>
+      registeredLater.has(one.item_id) ? { ...one, item: UNREGISTERED } : one
+    return { all: registeredLater.size === 0 ? this.#all : this.#all.map(asThen), shares: this.#steps.shares() }
   }
 }
 

@@ -5,7 +5,7 @@ import { type Frame, frameOf } from '#services/analytics/frame.ts'
 import type { ItemRow, TrajectoryRow } from '#services/analytics/frame-rows.ts'
 import type { FrameAt } from '#services/analytics/frames.ts'
 import { changedAfterCut, itemsAfterCut, runAtCut } from '#services/analytics/rows-at-cut.ts'
-import { type Selection, rowsWhere, select } from '#services/analytics/select.ts'
+import { rowsWhere, select } from '#services/analytics/select.ts'
 import { StandingCounts, type Standings } from '#services/curriculum/standings.ts'
 import { type Offsets, formatOffsets } from '#services/position.ts'
 import type { Store } from '#services/store/store.ts'
@@ -43,17 +43,12 @@ function trim(held: Map<string, Held>, key: string): void {
   }
 }
 
-/** The rows of a frame that nothing changed since the cut. */
-function unchanged(frame: Frame, cut: Offsets, version: string | undefined): Selection {
-  const { partition, lastOffset } = frame
+/** By row of a frame whether nothing changed it since the cut: 1 or 0. */
+function settledRows({ size, partition, lastOffset }: Frame, cut: Offsets): Uint8Array {
   const cuts = Float64Array.from({ length: Math.max(0, ...cut.keys()) + 1 }, (_, index) => cut.get(index) ?? 0)
-  const isBelow = (row: number): boolean => at(lastOffset.values, row) < (cuts[at(partition.values, row)] ?? 0)
-  return rowsWhere(select(frame, { conflicted: false }, version), isBelow)
-}
-
-const rowSet = ({ frame, rows }: Selection): Uint8Array => {
-  const found = new Uint8Array(frame.size)
-  for (const row of rows) found[row] = 1
+  const found = new Uint8Array(size)
+  for (let row = 0; row < size; row++)
+    if (at(lastOffset.values, row) < (cuts[at(partition.values, row)] ?? 0)) found[row] = 1
   return found
 }
 
@@ -80,9 +75,8 @@ async function fromStore(store: Store, wanted: StandingsWanted, cut: Offsets): P
   if (JSON.stringify(frame.runs) !== JSON.stringify(runs)) return undefined
   // The frame is counted before anything is waited for: what changes from here on is among what is read next.
   const counts = new StandingCounts()
-  const settled = unchanged(frame, cut, rewardVersion)
-  const isSettled = rowSet(settled)
-  counts.add(settled)
+  const isSettled = settledRows(frame, cut)
+  counts.add(rowsWhere(select(frame, { conflicted: false }, rewardVersion), (row) => isSettled[row] === 1))
   const later = await store.transaction(async ({ db }) => {
     const runIds = runs.map(({ run_id: runId }) => runId)
     return { rows: await changedAfterCut(db, runIds, cut, CHANGED_MAX), items: await itemsAfterCut(db, cut) }
@@ -91,7 +85,7 @@ async function fromStore(store: Store, wanted: StandingsWanted, cut: Offsets): P
   const trajectories = later.rows.filter(({ trajectory_id: id }) => isSettled[frame.rowOf(id) ?? -1] !== 1)
   const changed = frameOf({ runs, trajectories, items: itemsOf(frame, trajectories) })
   counts.add(select(changed, { conflicted: false }, rewardVersion))
-  return counts.standings((id) => !later.items.has(id))
+  return counts.standings(later.items)
 }
 
 /**
@@ -120,7 +114,7 @@ export function standingsAt(
     if (told !== undefined) return told
     const counts = new StandingCounts()
     counts.add(select((await fromLake()).frame, { conflicted: false }, wanted.rewardVersion))
-    return counts.standings(() => true)
+    return counts.standings()
   }
   const entry: Held = { found: make(), size: 0 }
   here.set(key, entry)

@@ -39,6 +39,17 @@ export interface RowList {
   at(index: number): Readonly<Record<string, unknown>> | undefined
 }
 
+/** Rows that are made of these when they are looked at: a page shows a hundred of thousands. */
+export function rowsOf<Item>(items: readonly Item[], make: (item: Item) => Readonly<Record<string, unknown>>): RowList {
+  return {
+    length: items.length,
+    at: (index) => {
+      const item = items[index]
+      return item === undefined ? undefined : make(item)
+    },
+  }
+}
+
 export interface Table {
   /** Names cursors and files. */
   readonly name: string

@@ -7,7 +7,7 @@ import type { Blobs } from '#services/blobs/blobs.ts'
 import type { Config } from '#services/config.ts'
 import { datasets, type DatasetCatalog, type Datasets } from '#services/datasets/datasets.ts'
 import { duckLakes } from '#services/ducklake/ducklake.ts'
-import { type DataFile, filesAt, newestSnapshot, snapshotById } from '#services/lake/catalog.ts'
+import { type DataFile, filePathsAt, filesAt, newestSnapshot, snapshotById } from '#services/lake/catalog.ts'
 import { lakeRecords, lakeRecordsFrom } from '#services/lake/history.ts'
 import { openLake, type Lake } from '#services/lake/lake.ts'
 import { snapshotLeases } from '#services/lake/readers.ts'
@@ -152,7 +152,10 @@ async function reading(
   const source = verifySource({ log: whole, store, blobs, lake, archive })
   const sql = await openSql({
     blobs,
-    filesAt: heldFilesAt,
+    filesAt: async (tables, id) => {
+      await leases.hold(id)
+      return filePathsAt(store.db, tables, id)
+    },
     folder: join(scratchDir, 'sql'),
     logger,
   })

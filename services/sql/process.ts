@@ -102,15 +102,15 @@ function watched({ folder, limits }: Place, interrupt: (why: Error) => void): ()
 
 async function run(at: Place, request: ToRun): Promise<RunDone> {
   let why: Error | undefined
-  const { connection } = await sandboxFor(at, request)
+  const sandbox = await sandboxFor(at, request)
   const interrupt = (reason?: Error): void => {
     why ??= reason
-    connection.interrupt()
+    sandbox.connection.interrupt()
   }
   cancel = interrupt
   const unwatch = watched(at, interrupt)
   try {
-    return await runQuery({ connection, folder: at.folder, limits: at.limits }, request)
+    return await runQuery({ sandbox, folder: at.folder, limits: at.limits }, request)
   } catch (error) {
     // What failed may have left anything behind; the next query begins anew.
     leave()

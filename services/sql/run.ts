@@ -1,5 +1,5 @@
 /** Runs one query in a sandbox and writes its answer to a file. */
-import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBResult } from '@duckdb/node-api'
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,12 +9,12 @@ import { overLimit } from './engine-problem.ts'
 import { jsonValue } from './json-answer.ts'
 import type { RunDone, SqlColumn, SqlLimits, ToRun } from './messages.ts'
 import { bindParams } from './parameters.ts'
-import { answerFolder } from './sandbox.ts'
+import { type Sandbox, answerFolder } from './sandbox.ts'
 import { Problem } from '#services/problem.ts'
 import { readStatement } from './statement.ts'
 
 export interface RunContext {
-  readonly connection: DuckDBConnection
+  readonly sandbox: Pick<Sandbox, 'connection' | 'prepare'>
   readonly folder: string
   readonly limits: SqlLimits
 }
@@ -122,31 +122,26 @@ async function writeArrow(result: DuckDBResult, answer: Answer, rowsMax: number)
   return rows
 }
 
-async function prepared(
-  connection: DuckDBConnection,
-  sql: string,
-  params: ToRun['params'],
-): Promise<DuckDBPreparedStatement> {
-  const statement = await connection.prepare(sql)
-  bindParams(statement, params)
-  return statement
-}
-
 /** CSV and Parquet are written by the engine itself. */
-async function copied({ connection, limits }: RunContext, body: string, run: ToRun, file: string): Promise<number> {
+async function copied({ sandbox, limits }: RunContext, body: string, run: ToRun, file: string): Promise<number> {
   const options =
     run.format === 'csv' ? `FORMAT csv, HEADER, TIMESTAMPFORMAT '${CSV_TIME}'` : 'FORMAT parquet, COMPRESSION zstd'
   // One row more than may be answered shows that there are too many.
   const sql = `COPY (SELECT * FROM (\n${body}\n) LIMIT ${limits.rowsMax + 1}) TO '${file.replaceAll("'", "''")}' (${options})`
-  const result = await (await prepared(connection, sql, run.params)).runAndReadAll()
+  // Its text names the file, so nobody asks for it again.
+  const statement = await sandbox.connection.prepare(sql)
+  bindParams(statement, run.params)
+  const result = await statement.runAndReadAll()
   const rows = Number(result.getRows()[0]?.[0] ?? 0)
   if (rows > limits.rowsMax) throw tooManyRows(limits.rowsMax, MORE_ROWS)
   return rows
 }
 
 async function streamed(context: RunContext, sql: string, run: ToRun, file: string): Promise<RunDone> {
-  const { connection, limits } = context
-  const result = await (await prepared(connection, sql, run.params)).stream()
+  const { sandbox, limits } = context
+  const statement = await sandbox.prepare(sql)
+  bindParams(statement, run.params)
+  const result = await statement.stream()
   const answer = new Answer(file, limits.bytesMax)
   try {
     const rows =

@@ -1,5 +1,5 @@
 /** DuckDB with views over the files of one snapshot and nothing else: no other file, no network, no extension, no setting. */
-import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
+import { DuckDBInstance, type DuckDBConnection, type DuckDBPreparedStatement } from '@duckdb/node-api'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlLimits, ToRun } from './messages.ts'
@@ -7,6 +7,8 @@ import { SQL_VIEWS, viewQuery } from './views.ts'
 
 export interface Sandbox {
   readonly connection: DuckDBConnection
+  /** A statement ready for its parameters; whoever asks for the same text again gets the same one. */
+  prepare(sql: string): Promise<DuckDBPreparedStatement>
   close(): void
 }
 
@@ -15,6 +17,10 @@ export interface SandboxOptions {
   readonly folder: string
   readonly limits: SqlLimits
 }
+
+/** Statements that are kept, and the longest of them, in characters. To plan one reads statistics of all columns of its views. */
+const KNOWN_MAX = 16
+const KNOWN_CHARS = 4_000
 
 const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
@@ -54,9 +60,21 @@ export async function openSandbox(
     await connection.run(`SET allowed_directories = [${sqlText(answerFolder(folder))}]`)
     await connection.run('SET enable_external_access = false')
     await connection.run('SET lock_configuration = true')
+    const known = new Map<string, DuckDBPreparedStatement>()
     return {
       connection,
+      prepare: async (sql) => {
+        const statement = known.get(sql) ?? (await connection.prepare(sql))
+        if (sql.length <= KNOWN_CHARS) known.set(sql, statement)
+        const [oldest] = known
+        if (known.size > KNOWN_MAX && oldest !== undefined) {
+          known.delete(oldest[0])
+          oldest[1].destroySync()
+        }
+        return statement
+      },
       close: () => {
+        for (const statement of known.values()) statement.destroySync()
         connection.closeSync()
         instance.closeSync()
       },

@@ -11,8 +11,11 @@ import { SqlWorker } from './worker.ts'
 
 export interface SqlOptions {
   readonly blobs: Blobs
-  /** The files of a table at a snapshot. */
-  readonly filesAt: (table: LakeTableName, snapshotId: number) => Promise<readonly { readonly path: string }[]>
+  /** The files of some tables at a snapshot. */
+  readonly filesAt: (
+    tables: readonly LakeTableName[],
+    snapshotId: number,
+  ) => Promise<readonly { readonly table_name: string; readonly path: string }[]>
   /** A folder of its own; what lies in it is removed. */
   readonly folder: string
   readonly logger: Logger
@@ -35,7 +38,7 @@ export interface SqlQuery {
 export interface SqlAnswer {
   readonly rows: number
   readonly bytes: number
-  readonly body: ReadableStream<Uint8Array>
+  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
 }
 
 export interface Sql {
@@ -117,20 +120,22 @@ async function pathsFor(
   snapshotId: number,
 ): Promise<TablePaths> {
   const tables = [...new Set(views.flatMap(tablesOf))].sort()
+  if (tables.length === 0) return {}
+  const files = Map.groupBy(await filesAt(tables, snapshotId), ({ table_name: table }) => table)
   const found: Record<string, readonly string[]> = {}
   for (const table of tables)
     found[table] = await localPaths(
       blobs,
-      (await filesAt(table, snapshotId)).map(({ path }) => path),
+      (files.get(table) ?? []).map(({ path }) => path),
     )
   return found
 }
 
 const CHUNK_BYTES = 256 * 1024
 
-/** The answer as a stream; a file has no name any more, and is gone when it was read or left. */
+/** The answer: a short one as it is, a file as a stream. The file has no name any more, and is gone when it was read or left. */
 async function streamOf({ answer, bytes, rows }: RunDone): Promise<SqlAnswer> {
-  if ('text' in answer) return { rows, bytes, body: new Blob([Uint8Array.from(answer.text)]).stream() }
+  if ('text' in answer) return { rows, bytes, body: Uint8Array.from(answer.text) }
   const { file } = answer
   const handle = await open(file, 'r')
   await rm(file, { force: true })

@@ -4,7 +4,7 @@ import { bucketsOf } from '#services/analytics/buckets.ts'
 import { counterfactualRewards, counterfactualSeries, formulasOf } from '#services/analytics/counterfactual.ts'
 import { CHUNK_ROWS } from '#services/analytics/formula-columns.ts'
 import { frameOf } from '#services/analytics/frame.ts'
-import { groupLayout, groupLayouts } from '#services/analytics/grouped.ts'
+import { groupLayout, groupLayouts, groupsStayApart } from '#services/analytics/grouped.ts'
 import { unitsOf } from '#services/analytics/pass-units.ts'
 import { select } from '#services/analytics/select.ts'
 import { runOf, scoreOf, trajectory } from './rows.ts'
@@ -71,11 +71,10 @@ describe('columns', () => {
 
   it('lays out the groups of all buckets as those of each bucket, also of a group that lies in two', () => {
     const buckets = bucketsOf(selection, ['train_step'])
-    const { layout, firsts, whole } = groupLayouts(
-      selection.frame,
-      buckets.map((bucket) => bucket.rows),
-    )
-    expect(whole).toBe(false)
+    const lists = buckets.map((bucket) => bucket.rows)
+    const { layout, firsts } = groupLayouts(selection.frame, lists)
+    expect(groupsStayApart(selection.frame, lists)).toBe(false)
+    expect(groupsStayApart(selection.frame, lists.slice(0, 1))).toBe(true)
     expect(layout.size).toBeGreaterThan(groupLayout(selection).size)
     for (const [index, bucket] of buckets.entries()) {
       const alone = groupLayout({ ...selection, rows: bucket.rows })

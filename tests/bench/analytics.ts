@@ -278,6 +278,20 @@ const QUERIES = [
   'select item_id, policy_version, count(*) as n, sum(response_tokens) as tokens from {trajectories} group by item_id, policy_version order by tokens desc, item_id limit 100',
 ]
 
+/** Of one processor. With nothing to do a server looks around for 0.05 to 0.07. */
+const IDLE_SHARE = 0.15
+const IDLE_SECONDS_MAX = 60
+
+/** Waits until a server does nothing: what changes left behind (snapshots, garbage) is no part of a query, and not of DuckDB's turn. */
+async function idle(pid: number): Promise<void> {
+  for (let second = 0; second < IDLE_SECONDS_MAX; second++) {
+    const before = cpuSeconds(pid)
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    if (cpuSeconds(pid) - before < IDLE_SHARE) return
+  }
+  say(`  the server was not idle within ${IDLE_SECONDS_MAX} s`)
+}
+
 async function sqlFigures(server: Running, { files, snapshot }: Filled, total: number): Promise<Figure[]> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '512MB' })
   const connection = await instance.connect()
@@ -286,6 +300,7 @@ async function sqlFigures(server: Running, { files, snapshot }: Filled, total: n
   const ratios: number[] = []
   const added: number[] = []
   try {
+    await idle(server.pid)
     for (const query of QUERIES) {
       const [ours, alone]: [number[], number[]] = [[], []]
       const sql = query.replaceAll(/\{(\w+)\}/g, '$1')

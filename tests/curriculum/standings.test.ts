@@ -33,7 +33,7 @@ async function now(query = wanted): Promise<ReturnType<typeof plain>> {
   const { frame } = await framesOfStore(world.store).read([query.run], query.lineage)
   const counts = new StandingCounts()
   counts.add(select(frame, {}, query.rewardVersion))
-  return plain(counts.standings(() => true))
+  return plain(counts.standings())
 }
 
 /** What the projection says is its own, and goes on. */

@@ -95,6 +95,39 @@ describe('an answer', () => {
   })
 })
 
+describe('a text that is asked again', () => {
+  it('is answered for the values that come with it, of whatever type', async () => {
+    const text = 'SELECT $1 AS x, count(*) AS n FROM trajectories WHERE trajectory_id >= $2'
+    const asked = [
+      [1, 'a'],
+      ['one', 'b'],
+      [1.5, 'c'],
+      [[1, 2], 'a'],
+      [null, 'a'],
+    ]
+    const found = []
+    for (const params of asked) found.push(...(await world.rows(text, { params })))
+    expect(found).toEqual([
+      { x: 1, n: 2 },
+      { x: 'one', n: 1 },
+      { x: 1.5, n: 0 },
+      { x: [1, 2], n: 2 },
+      { x: null, n: 2 },
+    ])
+    await expect(world.rows(text, { params: [1] })).rejects.toMatchObject({ code: 'bad_sql' })
+    expect(await world.rows(text, { params: [2, 'b'] })).toEqual([{ x: 2, n: 1 }])
+  })
+
+  it('is computed anew: time goes on, and luck is drawn again', async () => {
+    const text = 'SELECT now()::VARCHAR AS t, random() AS luck, (SELECT max(now())::VARCHAR FROM trajectories) AS u'
+    const [one] = await world.rows(text)
+    const [other] = await world.rows(text)
+    expect([one?.['t'], one?.['u']]).not.toEqual([other?.['t'], other?.['u']])
+    expect(one?.['t']).not.toBe(other?.['t'])
+    expect(one?.['luck']).not.toBe(other?.['luck'])
+  })
+})
+
 describe('parameters', () => {
   it('go by place and by name, with their own types', async () => {
     expect(await world.rows('SELECT ? + 1 AS a, $2 AS b LIMIT 1'.replace('$2', '?'), { params: [41, "it's"] })).toEqual(

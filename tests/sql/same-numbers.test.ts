@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { EventType } from '#schemas/events.ts'
 import type { Datasets } from '#services/datasets/datasets.ts'
 import { random as randomOf } from '#services/gym/random.ts'
-import { filesAt } from '#services/lake/catalog.ts'
+import { filePathsAt } from '#services/lake/catalog.ts'
 import { silent } from '#services/logger.ts'
 import { queryApp } from '#services/query/app.ts'
 import { openSql, type Sql } from '#services/sql/sql.ts'
@@ -79,7 +79,7 @@ beforeAll(async () => {
   running = await world.run()
   sql = await openSql({
     blobs: world.blobs,
-    filesAt: (table, id) => filesAt(world.store.db, table, id),
+    filesAt: (tables, id) => filePathsAt(world.store.db, tables, id),
     folder: join(world.folder, 'sql'),
     logger: silent,
     processes: 1,

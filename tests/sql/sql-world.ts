@@ -114,7 +114,14 @@ export async function sqlWorld(rows: LakeRows, limits: Partial<SqlLimits> = {}, 
   await lake.add(rows)
   const sql = await openSql({
     blobs: lake.blobs,
-    filesAt: (table, id) => lake.catalog.filesAt(table as Parameters<typeof lake.catalog.filesAt>[0], id),
+    filesAt: async (tables, id) => {
+      const filesOf = async (table: string) =>
+        (await lake.catalog.filesAt(table as Parameters<typeof lake.catalog.filesAt>[0], id)).map(({ path }) => ({
+          table_name: table,
+          path,
+        }))
+      return (await Promise.all(tables.map(filesOf))).flat()
+    },
     folder: join(folder, 'sql'),
     logger: silent,
     limits,

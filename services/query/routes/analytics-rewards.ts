@@ -26,7 +26,7 @@ import {
 } from '#services/query/frame-call.ts'
 import { commas, integer, many, required, text, withDefault, word } from '#services/query/parameters.ts'
 import { type Route, route } from '#services/query/route.ts'
-import { TABLE_PARAMETERS, TABLE_TYPES, tableAnswer } from '#services/query/table-answer.ts'
+import { TABLE_PARAMETERS, TABLE_TYPES, rowsOf, tableAnswer } from '#services/query/table-answer.ts'
 
 const tag = 'Analytics'
 const problems = ['not_found', 'snapshot_expired', 'behind', 'too_large'] as const
@@ -97,16 +97,17 @@ const rewards = route({
     const by = unique(query.by)
     const link = linker(call)
     const versions = query.reward_version === '*' ? frame.rewardVersions : [query.reward_version]
-    const rows = versions.flatMap((version) =>
+    const found = versions.flatMap((version) =>
       remembered(at, query, 'rewards', [by, version], () =>
         rewardSeries(select(frame, frameFilter(query), version), by),
-      ).map(({ bucket, statistics }) => ({
-        ...bucket.by,
-        reward_version: versionName(frame, version),
-        ...statistics,
-        trajectories_url: link('/v1/trajectories', { ...bucketFilters(frame, bucket), reward_version: version }),
-      })),
+      ).map((row) => ({ ...row, version })),
     )
+    const rows = rowsOf(found, ({ bucket, statistics, version }) => ({
+      ...bucket.by,
+      reward_version: versionName(frame, version),
+      ...statistics,
+      trajectories_url: link('/v1/trajectories', { ...bucketFilters(frame, bucket), reward_version: version }),
+    }))
     return tableAnswer(
       call,
       { name: 'rewards', row: RewardRow, rows, key: bucketKey(by, 'reward_version') },
@@ -136,9 +137,10 @@ const lengths = route({
     const at = await frameOfCall(call, [query.run])
     const by = unique(query.by)
     const link = linker(call)
-    const rows = remembered(at, query, 'lengths', [by, query.tokens_max], () =>
+    const found = remembered(at, query, 'lengths', [by, query.tokens_max], () =>
       lengthSeries(selectionOf(at, query), by, query.tokens_max),
-    ).map(({ bucket, statistics }) => ({
+    )
+    const rows = rowsOf(found, ({ bucket, statistics }) => ({
       ...bucket.by,
       ...statistics,
       trajectories_url: link('/v1/trajectories', bucketFilters(at.frame, bucket)),
@@ -196,7 +198,7 @@ const counterfactual = route({
     const found = remembered(at, query, 'counterfactual', [by, formulas.map(({ name }) => name)], () =>
       counterfactualSeries(selection, by, formulas, query.include.includes('incomplete')),
     )
-    const rows = found.map(({ bucket, statistics }) => {
+    const rows = rowsOf(found, ({ bucket, statistics }) => {
       const filters = bucketFilters(at.frame, bucket)
       const { split, status, actor_model: actor, ...ofGroups } = filters
       const isOfGroups = split === undefined && status === undefined && actor === undefined
@@ -256,17 +258,16 @@ const benchmarks = route({
     const at = await frameOfCall(call, query.run)
     const link = linker(call)
     const runOf = (run: number) => at.frame.runs[run]?.run_id ?? ''
-    const rows = remembered(at, query, 'benchmarks', [], () => benchmarkTable(selectionOf(at, query))).map(
-      ({ run, ...row }) => ({
-        run_id: runOf(run),
-        ...row,
-        trajectories_url: link('/v1/trajectories', {
-          run: runOf(run),
-          policy_version: row.policy_version ?? undefined,
-          dataset: row.kind === 'dataset' ? row.dataset : undefined,
-        }),
+    const found = remembered(at, query, 'benchmarks', [], () => benchmarkTable(selectionOf(at, query)))
+    const rows = rowsOf(found, ({ run, ...row }) => ({
+      run_id: runOf(run),
+      ...row,
+      trajectories_url: link('/v1/trajectories', {
+        run: runOf(run),
+        policy_version: row.policy_version ?? undefined,
+        dataset: row.kind === 'dataset' ? row.dataset : undefined,
       }),
-    )
+    }))
     return tableAnswer(
       call,
       {

@@ -3,9 +3,9 @@ import { MetricRow, StalenessRow, TrainingRow } from '#schemas/http-analytics.ts
 import { listOf } from '#schemas/http.ts'
 import { type AdvantageTable, advantageTable } from '#services/analytics/advantage-table.ts'
 import type { Metric } from '#services/analytics/metric-rows.ts'
-import { rewardStatistics } from '#services/analytics/rewards.ts'
+import { meanRewards } from '#services/analytics/rewards.ts'
 import type { Selection } from '#services/analytics/select.ts'
-import { type TrainedStep, keptOf, stalenessOf, trainedSteps } from '#services/analytics/trained.ts'
+import { type TrainedStep, keptOf, meanStaleness, stalenessOf, trainedSteps } from '#services/analytics/trained.ts'
 import { ADVANTAGES } from '#services/core/advantage.ts'
 import { meets } from '#services/number-condition.ts'
 import {
@@ -91,11 +91,17 @@ function byStep(metrics: readonly Metric[]): Map<string, Record<string, number |
   return found
 }
 
+/** Rows without those that stand beside an equal one: a trajectory that is named several times at one step counts once. */
+function distinct(rows: Uint32Array): Uint32Array {
+  const found = new Uint32Array(rows.length)
+  let n = 0
+  for (let index = 0; index < rows.length; index++)
+    if (index === 0 || rows[index] !== rows[index - 1]) found[n++] = rows[index] ?? 0
+  return found.subarray(0, n)
+}
+
 function trainingRow(selection: Selection, step: TrainedStep, table: AdvantageTable) {
-  const { staleness: stale } = stalenessOf(selection, step)
-  // A trajectory that is named several times at one step counts once; the facts about it stand side by side.
-  const rows = step.rows.filter((row, index) => index === 0 || row !== step.rows[index - 1])
-  const { reward_mean, correct_share } = rewardStatistics(selection, rows)
+  const stale = meanStaleness(selection, step)
   return {
     train_step: step.train_step,
     substep: step.substep,
@@ -103,8 +109,7 @@ function trainingRow(selection: Selection, step: TrainedStep, table: AdvantageTa
     staleness_mean: stale.mean,
     staleness_max: stale.max,
     ...compared(selection, step, table),
-    reward_mean,
-    correct_share,
+    ...meanRewards(selection, distinct(step.rows)),
   }
 }
 
