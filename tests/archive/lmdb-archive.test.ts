@@ -9,8 +9,8 @@ import { openLake } from '#services/lake/lake.ts'
 import { openLog } from '#services/log/open.ts'
 import { silent } from '#services/logger.ts'
 import { startProject } from '#services/project/project.ts'
-import { pgliteStore } from '#services/store/pglite.ts'
 import { recordOf } from '#tests/support/histories.ts'
+import { lentStore } from '#tests/support/lent-store.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -23,7 +23,7 @@ afterEach(async () => {
 test('the lake process reads the LMDB log beside its writer', async () => {
   const logPlace = { kind: 'lmdb', folder: join(folder, 'log') } as const
   const log = await openLog(logPlace, { logger: silent, clock: () => new Date() })
-  const store = await pgliteStore({ clock: () => new Date(), logger: silent })
+  const store = await lentStore()
   const blobs = await directoryBlobs({ folder: join(folder, 'blobs') })
   const lake = await openLake({ scratchDir: join(folder, 'scratch'), threads: 1, memoryLimitMb: 256, logger: silent })
   const project = await startProject({ log, store, logger: silent })

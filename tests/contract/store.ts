@@ -1,9 +1,10 @@
 /** What every adapter of the store port must do. An adapter's test file calls this with a way to open a new, empty store. */
 import { sql } from 'kysely'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Problem } from '#services/problem.ts'
 import { moveCursor } from '#services/project/write.ts'
 import type { CopyValue, Store } from '#services/store/store.ts'
+import { deleteRows } from '#tests/support/lent-store.ts'
 
 const VERDICT = [
   'partition',
@@ -66,17 +67,16 @@ const ODD_TEXTS = [
   'x'.repeat(200_000),
 ]
 
-/** `openEmpty` opens a store that nobody used before; `reopen` opens the one that it opened last, after that was closed. */
-export function storeContract(
-  name: string,
-  { openEmpty, reopen }: { readonly openEmpty: () => Promise<Store>; readonly reopen: () => Promise<Store> },
-): void {
+/** `open` opens a store that nobody used before, and the same one again after it was closed. */
+export function storeContract(name: string, { open }: { readonly open: () => Promise<Store> }): void {
   describe(`store: ${name}`, () => {
     let store: Store
-    beforeEach(async () => {
-      store = await openEmpty()
-    })
-    afterEach(() => store.close())
+    // To make or open one takes up to a second of processor, to empty one does not.
+    beforeAll(async () => {
+      store = await open()
+    }, 60_000)
+    beforeEach(() => deleteRows(store))
+    afterAll(() => store.close())
 
     test('what a transaction wrote is there once it is over, and gives its result', async () => {
       const result = await store.transaction(async ({ db, copyIn }) => {
@@ -274,7 +274,7 @@ export function storeContract(
       await store.close()
       await expect(store.transaction(() => Promise.resolve())).rejects.toThrow()
       await expect(store.db.selectFrom('meta').selectAll().execute()).rejects.toThrow()
-      store = await reopen()
+      store = await open()
       expect(await store.db.selectFrom('meta').selectAll().execute()).toEqual([{ name: 'in', value: 'time' }])
     })
   })

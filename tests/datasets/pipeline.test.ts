@@ -16,10 +16,10 @@ import { formatPosition } from '#services/position.ts'
 import { emptyStore } from '#services/project/doubt.ts'
 import { startProject, type Project } from '#services/project/project.ts'
 import { queryApp } from '#services/query/app.ts'
-import { pgliteStore } from '#services/store/pglite.ts'
 import type { Store } from '#services/store/store.ts'
 import { history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 import { inProcessLake } from '#tests/support/in-process-lake.ts'
+import { lentStore } from '#tests/support/lent-store.ts'
 import { memoryLog, type MemoryLog } from '#tests/support/memory-log.ts'
 
 type Json = Record<string, unknown>
@@ -33,7 +33,7 @@ let nth = 0
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'stepstore-pipeline-'))
-  store = await pgliteStore({ clock: () => new Date(), logger: silent })
+  store = await lentStore()
   lake = await inProcessLake(join(folder, 'scratch'), () => log)
 })
 afterAll(async () => {

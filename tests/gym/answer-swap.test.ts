@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { experts, kinds } from '#services/gym/items/families.ts'
 import { kindNamed } from '#services/gym/items/kinds.ts'
 import { simulatedClock } from '#services/gym/loop/clock.ts'
@@ -12,7 +12,11 @@ import type { AnswerKey } from '#services/gym/loop/answer-check.ts'
 import type { ItemKind } from '#services/gym/items/item.ts'
 import type { Gym, Reset } from '#services/gym/loop/gym.ts'
 import type { ExpertHeard } from '#services/gym/policies/policy.ts'
+import type { Tools } from '#services/gym/tools/tools.ts'
 
+/** Those of the items as they are, and those of the swapped ones: they share nothing, and remember no call. */
+const [ownTools, otherTools] = [1, 2].map(() => openTools({ threads: 1, cacheBytesMax: 0 })) as [Tools, Tools]
+afterAll(() => Promise.all([ownTools.close(), otherTools.close()]))
 const closing: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0)) await close()
@@ -34,9 +38,8 @@ function otherKey(key: AnswerKey): AnswerKey {
   return { ...key, answer: [other] }
 }
 
-/** Plays one episode with the expert, tools of its own, and says all that was shown, heard and recorded. */
-async function played(kind: ItemKind) {
-  const tools = openTools({ threads: 1, cacheBytesMax: 0 })
+/** Plays one episode with the expert, and says all that was shown, heard and recorded. */
+async function played(kind: ItemKind, tools: Tools) {
   const recorder = memoryRecorder()
   const gym = openGym({
     kinds: [kind],
@@ -47,10 +50,7 @@ async function played(kind: ItemKind) {
     newId: () => 'id',
     logger: () => {},
   })
-  closing.push(async () => {
-    await gym.close()
-    await tools.close()
-  })
+  closing.push(() => gym.close())
   const begun = await gym.reset({ kind: kind.kind, seed: 5, split: 'test', index: 1, level: 1 })
   const turns = await playedOut(gym, begun)
   const steps = recorder
@@ -81,7 +81,7 @@ describe('an episode whose key was swapped', () => {
     'of %s shows, calls and hears the same, and is paid otherwise',
     async (name) => {
       const kind = kindNamed(kinds, name)
-      const [own, other] = [await played(kind), await played(swapped(kind))]
+      const [own, other] = [await played(kind, ownTools), await played(swapped(kind), otherTools)]
       expect(other.begun).toEqual(own.begun)
       expect(own.calls.length).toBeGreaterThan(0)
       expect(other.calls).toEqual(own.calls)

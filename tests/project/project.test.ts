@@ -8,10 +8,10 @@ import { silent } from '#services/logger.ts'
 import { emptyStore } from '#services/project/doubt.ts'
 import { PartitionFold } from '#services/project/partition.ts'
 import { startProject } from '#services/project/project.ts'
-import { pgliteStore } from '#services/store/pglite.ts'
 import { postgresStore } from '#services/store/postgres.ts'
 import type { Store } from '#services/store/store.ts'
 import { garbage, history, recordOf } from '#tests/support/histories.ts'
+import { lentStore } from '#tests/support/lent-store.ts'
 import { memoryLog } from '#tests/support/memory-log.ts'
 import { type RealPostgres, realPostgres } from '#tests/support/real-postgres.ts'
 
@@ -20,7 +20,7 @@ let postgres: RealPostgres
 let stores: { readonly pglite: Store; readonly postgres: Store }
 beforeAll(async () => {
   postgres = await realPostgres()
-  store = await pgliteStore({ clock: () => new Date(), logger: silent })
+  store = await lentStore()
   stores = { pglite: store, postgres: await postgresStore({ url: postgres.url('postgres'), logger: silent }) }
 }, 120_000)
 afterAll(async () => {

@@ -15,8 +15,8 @@ import { startProject } from '#services/project/project.ts'
 import { queryApp } from '#services/query/app.ts'
 import type { ArchiveView } from '#services/query/deps.ts'
 import { describedRoutes } from '#services/query/routes/routes.ts'
-import { pgliteStore } from '#services/store/pglite.ts'
 import { recordOf } from '#tests/support/histories.ts'
+import { lentStore } from '#tests/support/lent-store.ts'
 import { type MemoryLog, memoryLog } from '#tests/support/memory-log.ts'
 
 export const NOW = Date.UTC(2026, 0, 2)
@@ -45,7 +45,7 @@ export interface QueryWorldOptions {
 export async function queryWorld(options: QueryWorldOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'stepstore-query-'))
   const log: MemoryLog = memoryLog()
-  const store = await pgliteStore({ clock: () => new Date(), logger: silent })
+  const store = await lentStore()
   const blobs = await directoryBlobs({ folder })
   const project = await startProject({ log, store, logger: silent })
   const errors: string[] = []

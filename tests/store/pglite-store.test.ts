@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { silent } from '#services/logger.ts'
-import { emptyStore } from '#services/project/doubt.ts'
 import { pgliteStore } from '#services/store/pglite.ts'
-import type { Store } from '#services/store/store.ts'
 import { storeContract } from '#tests/contract/store.ts'
 
 let folder = ''
@@ -14,17 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const open = (): Promise<Store> => pgliteStore({ folder, clock: () => new Date(), logger: silent })
-
-storeContract('PGlite', {
-  // To make a database takes seconds, to empty one does not.
-  openEmpty: async () => {
-    const store = await open()
-    await emptyStore(store)
-    return store
-  },
-  reopen: open,
-})
+storeContract('PGlite', { open: () => pgliteStore({ folder, clock: () => new Date(), logger: silent }) })
 
 test('PGlite has one connection: a second transaction waits for the first, so the contract for many users is not asked of it', async () => {
   const store = await pgliteStore({ clock: () => new Date(), logger: silent })

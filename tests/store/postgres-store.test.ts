@@ -12,6 +12,7 @@ for (const version of ['18', '15']) {
     let databases = 0
     beforeAll(async () => {
       server = await realPostgres(version)
+      await makeEmpty()
     }, 120_000)
     afterAll(() => server.stop())
 
@@ -19,13 +20,7 @@ for (const version of ['18', '15']) {
     const open = (): Promise<Store> =>
       postgresStore({ url: server.url(`store_${databases}`, 'stepstore_owner'), logger: silent })
 
-    storeContract(`Postgres ${version}`, {
-      openEmpty: async () => {
-        await makeEmpty()
-        return open()
-      },
-      reopen: open,
-    })
+    storeContract(`Postgres ${version}`, { open })
     concurrentStoreContract(`Postgres ${version}`, { makeEmpty, open })
   })
 }

@@ -2,7 +2,8 @@
  * Everything around an archive, with ways to look at the lake that it writes: in memory and a temporary folder, or, where
  * the tests run on a stack, with its catalog in a real Postgres and its files in a real S3.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,10 +19,10 @@ import { silent } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
 import { emptyStore } from '#services/project/doubt.ts'
 import { startProject, type Project } from '#services/project/project.ts'
-import { pgliteStore } from '#services/store/pglite.ts'
 import { postgresStore } from '#services/store/postgres.ts'
 import type { Store } from '#services/store/store.ts'
 import { inProcessLake } from './in-process-lake.ts'
+import { lentStore } from './lent-store.ts'
 import { memoryLog, type MemoryLog } from './memory-log.ts'
 import { s3Bucket } from './s3-bucket.ts'
 import { stack } from './stack.ts'
@@ -49,7 +50,7 @@ interface Place {
 
 async function placeOf(folder: string): Promise<Place> {
   if (stack === undefined) {
-    const store = await pgliteStore({ clock: () => new Date(), logger: silent })
+    const store = await lentStore()
     let nth = 0
     return {
       store,
@@ -82,6 +83,8 @@ export class ArchiveWorld {
   log: MemoryLog = memoryLog()
   blobs: Blobs
   readonly #place: Place
+  /** What files of a table hold, by the hash of their bytes: most are looked at once more after every change. */
+  readonly #held = new Map<string, Held>()
   #lake: Lake | undefined
 
   private constructor(folder: string, place: Place, blobs: Blobs) {
@@ -157,10 +160,17 @@ export class ArchiveWorld {
     const files = await filesAt(this.store.db, table, snapshotId)
     if (files.length === 0) return { n: 0, distinctKeys: 0, digest: null }
     const paths = await Promise.all(files.map((file) => this.blobs.localPath(file.path)))
+    const hash = createHash('sha256').update(table)
+    for (const path of paths) hash.update(createHash('sha256').update(readFileSync(path)).digest())
+    const bytes = hash.digest('hex')
+    const known = this.#held.get(bytes)
+    if (known !== undefined) return known
     const key = LAKE_TABLES[table].key.map((name) => `t."${name}"`).join(', ')
     const sql = `select count(*) as n, count(distinct row(${key})) as "distinctKeys", md5(string_agg(t::varchar, chr(10) order by ${key})) as digest
       from read_parquet([${paths.map(sqlText).join(', ')}], hive_partitioning = false) t`
-    return (await this.lake.run('rows', { sql, rowsMax: 1 })).rows[0] as unknown as Held
+    const held = (await this.lake.run('rows', { sql, rowsMax: 1 })).rows[0] as unknown as Held
+    this.#held.set(bytes, held)
+    return held
   }
 
   async lakeAt(snapshotId: number): Promise<Record<LakeTableName, Held>> {

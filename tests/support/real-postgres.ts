@@ -61,7 +61,8 @@ pg.types.setTypeParser(INT8, Number)
 
 /** Kysely on a database of a real Postgres. */
 export function connect(url: string, connections = 4): Kysely<Database> {
-  return new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: connections }) }),
-  })
+  const pool = new pg.Pool({ connectionString: url, max: connections })
+  // A server that ends says so to connections that are just being closed, whom nobody else listens to.
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }
