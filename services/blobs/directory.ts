@@ -4,6 +4,7 @@ import { copyFile, link, mkdir, open, readFile, readdir, rename, stat, unlink } 
 import { dirname, join, resolve } from 'node:path'
 import { Problem } from '#services/problem.ts'
 import { BLOB_KEY, type BlobBody, type BlobInfo, type Blobs, type ByteRange } from './blobs.ts'
+import { codeOf, diskProblem } from './disk-problem.ts'
 import { fileStream } from './file-stream.ts'
 
 export interface DirectoryBlobsOptions {
@@ -16,20 +17,7 @@ const INCOMING = '~incoming'
 /** After this long a file in INCOMING is no upload any more, whatever process bears its number now. */
 const INCOMING_MS_MAX = 3_600_000
 
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE'])
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR'])
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
-
-/** A failure of the disk as `unavailable`; anything else as it is. */
-export function diskProblem(error: unknown): unknown {
-  if (!FULL.has(codeOf(error))) return error
-  return new Problem('unavailable', `the blobs folder cannot be written (${codeOf(error)})`, {
-    hint: 'free some space on its disk, then send the same again',
-    retryAfterSeconds: 5,
-    cause: error,
-  })
-}
 
 const notFound = (key: string): Problem => new Problem('not_found', `there is no object ${key}`)
 
@@ -116,7 +104,7 @@ class DirectoryBlobs implements Blobs {
       return { created: await this.#publish(temporary, join(this.#folder, key), options.ifAbsent === true) }
     } catch (error) {
       await removeFile(temporary).catch(() => undefined)
-      throw diskProblem(error)
+      throw diskProblem(error, 'the blobs folder')
     }
   }
 
@@ -242,6 +230,6 @@ async function absentAsUndefined<Value>(reading: Promise<Value>): Promise<Value 
     return await reading
   } catch (error) {
     if (ABSENT.has(codeOf(error))) return undefined
-    throw diskProblem(error)
+    throw diskProblem(error, 'the blobs folder')
   }
 }

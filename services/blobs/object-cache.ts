@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { diskProblem } from './disk-problem.ts'
 
 export interface ObjectCacheOptions {
   /** Several processes may share it. Nothing else may lie in it. */
@@ -59,7 +60,10 @@ export class ObjectCache {
     return join(this.#folder, name.slice(0, 2), name)
   }
 
-  /** The path of a copy. `fill` writes one to the path that it is given; it is used only if it has `bytes` bytes. */
+  /**
+   * The path of a copy. `fill` writes one to the path that it is given; it is used only if it has `bytes` bytes. Throws
+   * `unavailable` where the disk is full.
+   */
   async take(key: string, version: string, bytes: number, fill: (path: string) => Promise<void>): Promise<string> {
     const path = this.#path(key, version)
     const underWay = this.#filling.get(path)
@@ -80,6 +84,8 @@ export class ObjectCache {
       await fill(temporary)
       if (!(await isThere(temporary, bytes))) throw new Error(`a copy has not the ${bytes} bytes of its object`)
       await this.#moveIn(temporary, path, bytes)
+    } catch (error) {
+      throw diskProblem(error, 'the folder of local copies')
     } finally {
       await rm(temporary, { force: true })
     }

@@ -42,7 +42,7 @@ export const demo: Command = {
       await Promise.race([played, stop.asked])
       if (stop.isAsked()) {
         played.catch(() => {})
-        await drain(server, terminal)
+        await drain(server, terminal, stop.leftMs())
         // The play would go on for minutes to look for its server.
         process.exit(0)
       }

@@ -12,6 +12,8 @@ export interface Stop {
   /** Resolves on the first SIGTERM or SIGINT. A second one ends the process. */
   readonly asked: Promise<void>
   readonly isAsked: () => boolean
+  /** How much is left of the time in which the process must end; all of it while nothing was asked. */
+  readonly leftMs: () => number
   /** Says that the start is over: what has begun by now ends by a drain. */
   begun(): void
   /** Hears no more. */
@@ -33,17 +35,17 @@ export async function untilStopped(server: Server, terminal: Terminal, stop: Sto
     terminal.err('  what was acknowledged is safe in the log; start again, and see `stepstore doctor`\n')
     code = 1
   }
-  await drain(server, terminal)
+  await drain(server, terminal, stop.leftMs())
   stop.end()
   return code
 }
 
-/** Closes a server, or ends the process with 1 where that takes too long. */
-export async function drain(server: Server, terminal: Terminal): Promise<void> {
+/** Closes a server, or ends the process with 1 where that takes longer than `leftMs`. */
+export async function drain(server: Server, terminal: Terminal, leftMs: number): Promise<void> {
   const late = setTimeout(() => {
     terminal.err(`stepstore: not drained in ${DRAIN_MS_MAX / 1000} s, ending now; the next start folds the rest\n`)
     process.exit(1)
-  }, DRAIN_MS_MAX)
+  }, leftMs)
   await server.close()
   clearTimeout(late)
 }
@@ -56,9 +58,11 @@ export function stopSignals(terminal: Terminal): Stop {
   const first = Promise.withResolvers<void>()
   let signals = 0
   let isStarting = true
+  let askedMs: number | undefined
   let late: NodeJS.Timeout | undefined
   const hear = (signal: NodeJS.Signals): void => {
     if (++signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
+    askedMs = performance.now()
     if (isStarting)
       late = setTimeout(() => {
         terminal.err('stepstore: stopped in the middle of its start; the next one begins with what the log has\n')
@@ -71,6 +75,8 @@ export function stopSignals(terminal: Terminal): Stop {
   return {
     asked: first.promise,
     isAsked: () => signals > 0,
+    // A signal in the middle of a start has used some of it up.
+    leftMs: () => Math.max(0, DRAIN_MS_MAX - (askedMs === undefined ? 0 : performance.now() - askedMs)),
     begun: () => {
       isStarting = false
       clearTimeout(late)

@@ -2,24 +2,18 @@
  * The same on real Kafka, Postgres and S3, each program a process of its own: ingest beside bare producers, project beside
  * bare upserts of the same rows, archive beside DuckDB alone, and how long an event takes to be in a list at half load.
  */
-import { execFile, type ChildProcess, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { bootstrap } from '#infra/local/kafka.ts'
-import { makeDatabase, postgresUrl } from '#infra/local/postgres.ts'
-import { layOut, PARTS, removeStack, settingsOf, type Stack, start } from '#infra/local/stack.ts'
-import { type KafkaTopics, kafkaTopics } from '#tests/support/kafka-topics.ts'
 import { bareUpsert } from './bare-upsert.ts'
 import { duckdbLake } from './duckdb-lake.ts'
 import { batches, type Scale } from './ingest.ts'
-import { cpuSeconds, send, withFolder } from './processes.ts'
+import { newDatabase, type Place, place, type Program, program, type World, withStack } from './kafka-world.ts'
+import { cpuSeconds, send } from './processes.ts'
 import { getOk } from './reads.ts'
 import { type Figure, median, quantile, say, short } from './report.ts'
 import { parts, type Workload, writeWorkload } from './workload.ts'
@@ -31,79 +25,6 @@ const CONNECTIONS = 4
 /** How long half the load lasts. */
 const LOAD_MS = 20_000
 const POLL_MS = 20
-
-interface World {
-  readonly stack: Stack
-  readonly topics: KafkaTopics
-  readonly folder: string
-}
-
-interface Place {
-  readonly env: Readonly<Record<string, string>>
-  readonly topic: string
-  readonly database: string
-}
-
-interface Program {
-  readonly port: number
-  readonly pid: number
-  stop(): Promise<void>
-}
-
-async function newDatabase({ stack }: World): Promise<string> {
-  const name = `bench_${randomUUID().replaceAll('-', '')}`
-  await makeDatabase(stack.postgres, name)
-  return postgresUrl(stack.postgres, 'stepstore_owner', name)
-}
-
-/** A topic, a database and a place in the bucket that are new. */
-async function place(world: World): Promise<Place> {
-  const { stack, topics } = world
-  const topic = await topics.make({ name: `bench-${randomUUID()}` })
-  const settings = settingsOf(stack)
-  const blobs = new URL(settings.BLOBS_URL)
-  blobs.pathname = `/${randomUUID()}`
-  const database = await newDatabase(world)
-  const env = {
-    ...settings,
-    LOG_URL: `kafka://${topics.brokers.join(',')}/${topic}`,
-    STORE_URL: database,
-    BLOBS_URL: blobs.href,
-  }
-  return { env, topic, database }
-}
-
-/** Starts a program and resolves when it listens. */
-async function program({ folder }: World, { env }: Place, programs: string): Promise<Program> {
-  const dataDir = join(folder, `${programs}-${randomUUID()}`)
-  mkdirSync(dataDir)
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [fileURLToPath(import.meta.resolve('#services/cli/main.ts')), 'serve', '--json'],
-    {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, ...env, PROGRAMS: programs, DATA_DIR: dataDir, PORT: '0' },
-    },
-  )
-  const kill = (): void => void child.kill('SIGKILL')
-  process.once('exit', kill)
-  if (child.stdout === null) throw new Error('no output')
-  const failed = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`${programs} ended with ${String(code)}`)),
-  )
-  failed.catch(() => {})
-  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), failed])) as [string]
-  return {
-    port: (JSON.parse(line) as { port: number }).port,
-    pid: child.pid ?? 0,
-    stop: async () => {
-      process.off('exit', kill)
-      const ended = once(child, 'exit')
-      child.kill('SIGTERM')
-      await ended
-    },
-  }
-}
 
 async function bareKafka(world: World, client: string, file: string): Promise<number> {
   const topic = await world.topics.make({ name: `bare-${randomUUID()}` })
@@ -286,23 +207,11 @@ function figuresOf(rounds: readonly Round[], shown: { rate: number; ms: readonly
 
 /** Everything through Kafka, on a stack of its own with one broker. */
 export async function kafkaFigures({ rounds, steps }: Scale): Promise<Figure[]> {
-  return withFolder(async (folder) => {
-    const stack = await layOut({ name: `bench-${process.pid}`, brokers: 1 })
-    try {
-      await Promise.all(PARTS.map((part) => start(stack, part)))
-      const topics = await kafkaTopics(bootstrap(stack.kafka).split(','))
-      try {
-        const world: World = { stack, topics, folder }
-        const work = writeWorkload(join(folder, 'events.ndjson'), 'bench', Math.min(steps, STEPS_MAX))
-        say(`kafka: ${work.events} events of ${Math.round(work.bytes / work.events)} bytes`)
-        const all: Round[] = []
-        for (let nth = 0; nth < rounds; nth++) all.push(await round(world, work))
-        return figuresOf(all, await visibility(world, work))
-      } finally {
-        await topics.close()
-      }
-    } finally {
-      await removeStack(stack)
-    }
+  return withStack(async (world) => {
+    const work = writeWorkload(join(world.folder, 'events.ndjson'), 'bench', Math.min(steps, STEPS_MAX))
+    say(`kafka: ${work.events} events of ${Math.round(work.bytes / work.events)} bytes`)
+    const all: Round[] = []
+    for (let nth = 0; nth < rounds; nth++) all.push(await round(world, work))
+    return figuresOf(all, await visibility(world, work))
   })
 }

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { analyticsFigures } from './analytics.ts'
 import { batchFigures, type Scale, singleFigures } from './ingest.ts'
 import { datasetFigures } from './datasets.ts'
+import { FLAT_STEPS, flatFigures } from './flat.ts'
 import { gymFigures } from './gym.ts'
 import { kafkaFigures } from './kafka.ts'
 import { pipelineFigures } from './pipeline.ts'
@@ -19,11 +20,12 @@ const PARTS: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>> = {
   analytics: analyticsFigures,
   gym: gymFigures,
   kafka: kafkaFigures,
+  flat: (scale) => flatFigures(values.steps === undefined && !values.quick ? { ...scale, steps: FLAT_STEPS } : scale),
 }
 
 const { values } = parseArgs({
   options: {
-    // Kafka needs Java, and is asked for by name.
+    // Kafka needs Java, and is asked for by name; so is flat, which takes half an hour besides.
     only: { type: 'string', default: 'ingest,singles,pipeline,datasets,analytics,gym' },
     steps: { type: 'string' },
     rounds: { type: 'string' },

@@ -3,7 +3,9 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 
 /** Trajectories that are under way at the same time. */
 const AT_ONCE = 64
-const STEPS_EACH = 10
+export const STEPS_EACH = 10
+/** A start, the steps, and a finish. */
+export const EVENTS_EACH = STEPS_EACH + 2
 const GROUP_SIZE = 8
 const WRITE_BYTES = 4 * 1024 * 1024
 const READ_BYTES = 8 * 1024 * 1024
@@ -43,7 +45,7 @@ export function trajectoryId(run: string, index: number): string {
 /** The events of the wave of trajectories that begins with `first`: starts, then every step of each in turn, then finishes. */
 function* wave(run: string, first: number, text: (chars: number) => string): Generator<Fields> {
   const ids = Array.from({ length: AT_ONCE }, (_, index) => first + index)
-  let n = first * (STEPS_EACH + 2)
+  let n = first * EVENTS_EACH
   const event = (type: string, trajectory: number, data: Fields): Fields => ({
     specversion: '1.0',
     id: `${run}-${n}`,
@@ -114,10 +116,18 @@ function stepData(step: number, text: (chars: number) => string): Fields {
   }
 }
 
-/** Writes a workload of at least `steps` steps, one event a line. */
-export function writeWorkload(path: string, run: string, steps: number): Workload {
+/** Trajectories that `steps` steps need: whole waves. */
+export function trajectoriesOf(steps: number): number {
+  return Math.ceil(steps / STEPS_EACH / AT_ONCE) * AT_ONCE
+}
+
+/**
+ * Writes a workload of at least `steps` steps, one event a line. `first` is the number of trajectories that earlier parts
+ * of the same run hold.
+ */
+export function writeWorkload(path: string, run: string, steps: number, first = 0): Workload {
   const file = openSync(path, 'w')
-  const text = textMaker(20_261_123 + steps)
+  const text = textMaker(20_261_123 + steps + first * 7919)
   let [events, bytes, trajectories] = [0, 0, 0]
   let lines: string[] = []
   let waiting = 0
@@ -128,8 +138,8 @@ export function writeWorkload(path: string, run: string, steps: number): Workloa
     lines = []
     waiting = 0
   }
-  while (trajectories * STEPS_EACH < steps) {
-    for (const event of wave(run, trajectories, text)) {
+  while (trajectories < trajectoriesOf(steps)) {
+    for (const event of wave(run, first + trajectories, text)) {
       const line = `${JSON.stringify(event)}\n`
       lines.push(line)
       waiting += line.length

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Problem } from '#services/problem.ts'
-import { diskProblem, directoryBlobs } from '#services/blobs/directory.ts'
+import { directoryBlobs } from '#services/blobs/directory.ts'
+import { diskProblem } from '#services/blobs/disk-problem.ts'
 import { blobsContract } from '#tests/contract/blobs.ts'
 
 let folder = ''
@@ -63,11 +64,11 @@ describe('blobs in a folder', () => {
   })
 
   test('a full disk is unavailable, with what to do', () => {
-    const problem = diskProblem(Object.assign(new Error('write'), { code: 'ENOSPC' }))
+    const problem = diskProblem(Object.assign(new Error('write'), { code: 'ENOSPC' }), 'a folder')
     expect(problem).toBeInstanceOf(Problem)
     expect(problem).toMatchObject({ code: 'unavailable', hint: expect.stringContaining('space') })
     const other = new TypeError('mine')
-    expect(diskProblem(other)).toBe(other)
+    expect(diskProblem(other, 'a folder')).toBe(other)
   })
 })
 

@@ -1,8 +1,12 @@
+import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ObjectCache } from '#services/blobs/object-cache.ts'
+import { canMount, fillDisk, mount, unmountAll } from '#tests/support/small-disk.ts'
 
 const MINUTE = 60_000
 let folder = ''
@@ -11,7 +15,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'stepstore-cache-'))
   nowMs = Date.UTC(2026, 0, 1)
 })
-afterEach(() => rm(folder, { recursive: true, force: true }))
+afterEach(() => {
+  unmountAll()
+  return rm(folder, { recursive: true, force: true })
+})
 
 const open = (bytesMax = 100): Promise<ObjectCache> =>
   ObjectCache.open({ folder, bytesMax, keepMs: 10 * MINUTE, clock: () => new Date(nowMs) })
@@ -95,3 +102,22 @@ test('opening removes fills that nobody ends any more, and spares those under wa
   await open()
   expect(await readdir(filling)).toEqual(['young'])
 })
+
+test.skipIf(!canMount)(
+  'a full disk is unavailable, leaves nothing behind, and is used again when there is space (needs the right to mount a tmpfs)',
+  async () => {
+    mount(folder, 4)
+    const cache = await open()
+    const text = 'x'.repeat(2 ** 20)
+    const streamed = (path: string): Promise<void> => pipeline(Readable.from([text]), createWriteStream(path))
+    const release = fillDisk(folder)
+    await expect(cache.take('k', 'v', text.length, streamed)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'the folder of local copies cannot be written (ENOSPC)',
+      hint: expect.stringContaining('space') as unknown,
+    })
+    expect(await readdir(join(folder, '~filling'))).toEqual([])
+    release()
+    expect(await readFile(await cache.take('k', 'v', text.length, streamed), 'utf8')).toBe(text)
+  },
+)

@@ -1,12 +1,19 @@
 /** A full disk: a clear refusal, nothing acknowledged that is not kept, and recovery without a restart. */
-import { statfsSync } from 'node:fs'
+import { existsSync, readdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { random as randomOf } from '#services/gym/random.ts'
-import { RUN } from '#tests/support/filled.ts'
+import { bytesOf, fill, RUN } from '#tests/support/filled.ts'
 import { until } from '#tests/support/processes.ts'
-import { cleanUp, newWorld, runCommand, startServer, type World } from '#tests/support/server-process.ts'
+import {
+  cleanUp,
+  newWorld,
+  runCommand,
+  type ServerProcess,
+  startServer,
+  type World,
+} from '#tests/support/server-process.ts'
 import { canMount, fillDisk, mount, unmountAll } from '#tests/support/small-disk.ts'
 import { checkApi, getJson } from '#tests/support/traffic-check.ts'
 import { Traffic } from '#tests/support/traffic.ts'
@@ -132,7 +139,105 @@ describe.skipIf(!canMount)('a full disk (needs the right to mount a tmpfs)', { t
     await expectClean(world)
     expect(await server.sigterm(), server.said()).toMatchObject({ code: 0 })
   })
+
+  it('where datasets are made: new ones are unavailable for now, others are read, and they are built when there is space again', async () => {
+    const { world, server } = await onSmallScratch()
+    const { pinned } = await fill(world, { rollouts: 60, cuts: 1, seed: 34, textChars: 2_000 })
+    const release = filled(world.dataDir)
+    const paths = ['parquet', 'jsonl', 'arrow', 'tar'].map(
+      (format) => `/v1/datasets/sft.${format}?include=gap&snapshot=1`,
+    )
+    for (const path of [...paths, ...paths]) {
+      const { status, retryAfter, body } = await asked(world, path)
+      expect({ path, status, ...body }).toMatchObject({
+        path,
+        status: 503,
+        code: 'unavailable',
+        detail: 'the scratch folder is full',
+        hint: 'free some space on its disk',
+      })
+      expect(Number(retryAfter)).toBeGreaterThan(0)
+    }
+    expect(halfMade(world)).toEqual([])
+    for (const { path, sha256 } of pinned) expect(await bytesOf(world, path)).toEqual({ status: 200, sha256 })
+    release()
+    for (const path of paths) {
+      expect(await asked(world, path)).toMatchObject({ status: 200 })
+      const { rows, sha256 } = await getJson(world, path.replace('?', '/pin?'))
+      expect(rows).toBe(60)
+      expect(await bytesOf(world, path)).toEqual({ status: 200, sha256 })
+    }
+    expect(halfMade(world)).toEqual([])
+    expect(await server.sigterm(), server.said()).toMatchObject({ code: 0 })
+  })
+
+  it('where cuts are made: events are taken and read, /readyz says what is wrong, and cuts go on when there is space again', async () => {
+    const { world, server } = await onSmallScratch()
+    const { traffic } = await fill(world, { rollouts: 20, cuts: 1, seed: 35 })
+    const before = await getJson(world, '/v1/snapshots?limit=1')
+    const release = filled(world.dataDir)
+    const more = Array.from({ length: 40 }, () => traffic.rollout(random, { textChars: 2_000 }).events).flat()
+    await traffic.send(traffic.lines(more), soon())
+    await checkApi(world, traffic, RUN)
+    await readyzSays(world, /archive cannot go on: .*(ENOSPC|No space left|scratch folder is full)/)
+    expect(await getJson(world, '/v1/snapshots?limit=1')).toEqual(before)
+    expect(halfMade(world)).toEqual([])
+    release()
+    await readyAgain(world)
+    await getJson(world, '/v1/snapshots?after=latest&wait=60')
+    expect(traffic.refused).toEqual([])
+    await checkApi(world, traffic, RUN)
+    await expectClean(world)
+    expect(await server.sigterm(), server.said()).toMatchObject({ code: 0 })
+  })
 })
+
+/** A server whose scratch folder is on a small disk, with log, store and blobs elsewhere. */
+async function onSmallScratch(): Promise<{ world: World; server: ServerProcess }> {
+  const plain = await newWorld()
+  mount(plain.dataDir, 48)
+  const env = {
+    LOG_URL: `lmdb:${join(plain.folder, 'log')}`,
+    STORE_URL: `pglite:${join(plain.folder, 'store')}`,
+    BLOBS_URL: `file:${join(plain.folder, 'blobs')}`,
+  }
+  const world = { ...plain, env }
+  const server = startServer(world)
+  await server.ready()
+  return { world, server }
+}
+
+/** What lies where datasets and cuts are made. */
+function halfMade(world: World): string[] {
+  const scratch = join(world.dataDir, 'scratch')
+  return [
+    ...readdirSync(join(scratch, 'built')),
+    ...readdirSync(join(scratch, 'cuts')).filter((name) => /^(cut|staged)-/.test(name)),
+    ...(existsSync(join(scratch, 'datasets', 'duckdb-spill'))
+      ? readdirSync(join(scratch, 'datasets', 'duckdb-spill'))
+      : []),
+  ]
+}
+
+/** How a dataset is answered, once the server knows. */
+async function asked(
+  world: World,
+  path: string,
+): Promise<{ status: number; retryAfter: string | null; body: Record<string, unknown> }> {
+  for (;;) {
+    const answer = await fetch(`${world.url}${path}`)
+    if (answer.status === 202) {
+      await answer.body?.cancel()
+      continue
+    }
+    const body = answer.headers.get('content-type') === 'application/problem+json' ? await answer.json() : {}
+    return {
+      status: answer.status,
+      retryAfter: answer.headers.get('retry-after'),
+      body: body as Record<string, unknown>,
+    }
+  }
+}
 
 async function readyz(world: World): Promise<{ status: number; text: string }> {
   const answer = await fetch(`${world.url}/readyz`)

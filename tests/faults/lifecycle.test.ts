@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request as connectTo, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { freePort } from '#tests/support/server-process.ts'
 
 const root = dirname(dirname(import.meta.dirname))
@@ -86,6 +88,41 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<unkno
   return code ?? by
 }
 
+/**
+ * A way to a server that hands on one request with events and keeps the others until it is let go; whatever is kept then,
+ * or comes while the server is away, is cut off.
+ */
+async function gate(port: number): Promise<{ port: number; release: () => void; close: () => Promise<unknown> }> {
+  const kept = new Set<ServerResponse>()
+  let [sent, isOpen] = [0, false]
+  const front = createServer((request, response) => {
+    if (request.method === 'POST' && !isOpen && sent++ > 0) {
+      kept.add(response)
+      return
+    }
+    const { method = 'GET', url = '/', headers } = request
+    const onward = connectTo({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.on('error', () => response.destroy()).pipe(response)
+    })
+    onward.on('error', () => response.destroy())
+    request.pipe(onward)
+  })
+  front.listen(0, '127.0.0.1')
+  await once(front, 'listening')
+  return {
+    port: (front.address() as AddressInfo).port,
+    release: () => {
+      isOpen = true
+      for (const response of kept) response.destroy()
+    },
+    close: async () => {
+      front.closeAllConnections()
+      await new Promise((resolve) => front.close(resolve))
+    },
+  }
+}
+
 /** Rollouts in the layout of tau-bench. */
 function rollouts(tasks: number, trials: number, words: number): string {
   const records = []
@@ -163,10 +200,14 @@ describe('a served data folder', () => {
 
   test('an import outlives a server that is killed and started again, and doubles nothing', async () => {
     const file = join(folder, 'model-airline.json')
-    // 10 MB, so that it is under way for a while.
+    // 10 MB, in several requests.
     writeFileSync(file, rollouts(10, 100, 1600))
     const first = await serving()
-    const importing = stepstore(['import', 'tau-bench', file, '--json'], { PORT: String(first.port) })
+    // However fast it is, it is under way when the server is killed.
+    const way = await gate(first.port)
+    onTestFinished(async () => void (await way.close()))
+    const importing = stepstore(['import', 'tau-bench', file, '--json'], { PORT: String(way.port) })
+    const done = once(importing.child, 'close') as Promise<[number]>
     for (let seen = 0; seen < 200;) {
       const answer = await fetch(`${first.url}/v1/position`).then(
         (response) => response.json() as Promise<Record<string, unknown>>,
@@ -176,8 +217,10 @@ describe('a served data folder', () => {
         .reduce((sum, part) => sum + Number(part.split(':')[1] ?? 0), 0)
     }
     expect(await ended(first.child, 'SIGKILL')).toBe('SIGKILL')
+    way.release()
+    while (!importing.err().includes('trying again') && importing.child.exitCode === null) await pause()
     const second = await serving({ PORT: String(first.port) })
-    const [code] = (await once(importing.child, 'close')) as [number]
+    const [code] = await done
     expect(importing.err()).toContain('trying again')
     expect(code).toBe(0)
     expect(JSON.parse(importing.out())).toMatchObject({ trajectories: 1000, conflicts: 0, unreadable: 0 })

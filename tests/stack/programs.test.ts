@@ -84,7 +84,10 @@ describe.skipIf(stack === undefined)(`programs in processes of their own${needsS
     expect(await world.trajectories(await world.send(0, 20))).toBe(20)
     const leaving = [world.of('project'), world.of('archive')]
     const sending = world.send(100, 100)
-    for (const ms of await Promise.all(leaving.map((member) => member.end()))) expect(ms).toBeLessThan(10_000)
+    for (const { ms, code } of await Promise.all(leaving.map((member) => member.end()))) {
+      expect(ms).toBeLessThan(10_000)
+      expect(code).toBe(0)
+    }
     await sending
     // Long before the lease of the one that left would have run out.
     expect(await world.trajectories('latest')).toBe(120)

@@ -1,7 +1,7 @@
 /** The checker finds what it is there to find: each kind of fault is planted in a history that has none. */
 import { describe, expect, it } from 'vitest'
 import { check, type Violation } from './checker.ts'
-import type { Found, History, SeenRead, SentFact } from './history.ts'
+import type { Found, History, SeenRead, SeenSnapshot, SentFact } from './history.ts'
 
 const TRAJECTORIES = ['a', 'b', 'c']
 const STEPS = [0, 1, 2]
@@ -31,23 +31,27 @@ const read = (more: Partial<SeenRead> = {}): SeenRead => ({
 
 /** Three whole trajectories; one event was sent twice and lies in the log twice. */
 function world(): {
-  history: { facts: SentFact[]; reads: SeenRead[] }
+  history: { facts: SentFact[]; reads: SeenRead[]; snapshots: SeenSnapshot[] }
   found: { -readonly [Name in keyof Found]: Found[Name] }
 } {
   const facts = TRAJECTORIES.flatMap((id) => [fact(id, null), ...STEPS.map((step) => fact(id, step))])
   const kafka = new Map(facts.map(({ hash }) => [hash, 1]))
   kafka.set('a/1', 2)
-  const steps = TRAJECTORIES.flatMap((trajectoryId) => STEPS.map((step) => ({ trajectoryId, step })))
+  const steps = TRAJECTORIES.flatMap((trajectoryId) =>
+    STEPS.map((step) => ({ trajectoryId, step, text: `text ${step}` })),
+  )
+  const snapshots = [{ after: new Map([[0, 10]]), cut: new Map([[0, 10]]) }]
   return {
-    history: { facts, reads: [read()] },
+    history: { facts, reads: [read()], snapshots },
     found: {
       kafka,
       lakeEvents: new Map([...kafka].map(([hash, times]) => [hash, { rows: times, places: times }])),
       storeSteps: steps,
       lakeSteps: steps,
-      apiSteps: steps.map((step) => ({ ...step, text: `text ${step.step}` })),
+      apiSteps: steps,
       verdicts: { duplicate: 1 },
       accepted: kafka.size,
+      differences: [],
     },
   }
 }
@@ -131,7 +135,7 @@ describe('the checker of histories', () => {
   })
 
   it('finds what came out of nowhere', () => {
-    const stranger = { trajectoryId: 'd', step: 0 }
+    const stranger = { trajectoryId: 'd', step: 0, text: '' }
     expect(short(after(({ found }) => void (found.lakeSteps = [...found.lakeSteps, stranger])))).toEqual([
       'out_of_nowhere lake',
     ])
@@ -153,11 +157,31 @@ describe('the checker of histories', () => {
     expect(short(gap)).toEqual(['gap store', 'gap lake', 'gap api'])
   })
 
-  it('finds a step with the words of another', () => {
+  it.each(['lakeSteps', 'apiSteps'] as const)('finds a step with the words of another in %s', (where) => {
     const differs = after(({ found }) => {
-      found.apiSteps = found.apiSteps.map((step, index) => (index === 5 ? { ...step, text: 'of another' } : step))
+      found[where] = found[where].map((step, index) => (index === 5 ? { ...step, text: 'of another' } : step))
     })
-    expect(short(differs)).toEqual(['differs api'])
+    expect(short(differs)).toEqual([`differs ${where.replace('Steps', '')}`])
+  })
+
+  it('finds what verify found', () => {
+    expect(short(after(({ found }) => void (found.differences = ['a row'])))).toEqual(['differs verify'])
+  })
+
+  it('finds a read with a step that nobody sent, and one with a step twice', () => {
+    expect(short(after(({ history }) => history.reads.push(read({ found: [0, 1, 2, 3] }))))).toEqual([
+      'out_of_nowhere read',
+    ])
+    expect(short(after(({ history }) => history.reads.push(read({ found: [0, 1, 1] }))))).toEqual(['doubled read'])
+  })
+
+  it.each([
+    ['that lacks what was asked for', new Map([[0, 9]])],
+    ['of another partition', new Map([[1, 99]])],
+    ['that is not there', undefined],
+  ])('finds a stale snapshot: one %s', (_, cut) => {
+    const stale = after(({ history }) => history.snapshots.push({ after: new Map([[0, 10]]), cut }))
+    expect(short(stale)).toEqual(['stale read'])
   })
 
   it.each([

@@ -3,13 +3,13 @@
  * nothing came out of nowhere, no trajectory has a gap, and no read was older than it asked for.
  */
 import { formatOffsets, includes } from '#services/position.ts'
-import type { Found, FoundStep, History, SentFact } from './history.ts'
+import type { Found, FoundStep, History, SentFact, WholeStep } from './history.ts'
 
 export type Kind = 'lost' | 'doubled' | 'out_of_nowhere' | 'gap' | 'stale' | 'differs'
 
 export interface Violation {
   readonly kind: Kind
-  readonly where: 'kafka' | 'store' | 'lake' | 'api' | 'read'
+  readonly where: 'kafka' | 'store' | 'lake' | 'api' | 'read' | 'verify'
   readonly what: string
 }
 
@@ -23,11 +23,17 @@ export function check(history: History, found: Found): Violation[] {
     ...checkSteps('store', history, found.kafka, found.storeSteps),
     ...checkSteps('lake', history, found.kafka, found.lakeSteps),
     ...checkSteps('api', history, found.kafka, found.apiSteps),
-    ...checkTexts(history, found),
+    ...checkTexts('lake', history, found.lakeSteps),
+    ...checkTexts('api', history, found.apiSteps),
     ...checkVerdicts(found),
     ...checkReads(history),
+    ...checkSnapshots(history),
+    ...found.differences.map((what): Violation => ({ kind: 'differs', where: 'verify', what })),
   ]
 }
+
+/** How many records of Kafka are there again. */
+export const copiesIn = ({ kafka }: Found): number => [...kafka.values()].reduce((sum, times) => sum + times - 1, 0)
 
 /** Kafka keeps what was acknowledged, and nothing that was not sent. More copies than one are told apart by the verdicts. */
 function* checkKafka({ facts }: History, { kafka }: Found): Iterable<Violation> {
@@ -84,21 +90,21 @@ function* checkSteps(
   }
 }
 
-function* checkTexts({ facts }: History, { apiSteps }: Found): Iterable<Violation> {
+function* checkTexts(where: 'lake' | 'api', { facts }: History, steps: readonly WholeStep[]): Iterable<Violation> {
   const sent = new Map(
     facts.flatMap(({ trajectoryId, step, text }) => (step === null ? [] : [[keyOf({ trajectoryId, step }), text]])),
   )
-  for (const step of apiSteps) {
+  for (const step of steps) {
     const text = sent.get(keyOf(step))
     if (text !== undefined && text !== step.text)
-      yield { kind: 'differs', where: 'api', what: `${keyOf(step)} says ${JSON.stringify(step.text.slice(0, 80))}` }
+      yield { kind: 'differs', where, what: `${keyOf(step)} says ${JSON.stringify(step.text.slice(0, 80))}` }
   }
 }
 
 /** Each copy after the first is a duplicate, and nothing else was judged but facts. */
-function* checkVerdicts({ kafka, verdicts, accepted }: Found): Iterable<Violation> {
-  const copies = [...kafka.values()].reduce((sum, times) => sum + times - 1, 0)
-  const expected: Readonly<Record<string, number>> = { duplicate: copies }
+function* checkVerdicts(found: Found): Iterable<Violation> {
+  const { kafka, verdicts, accepted } = found
+  const expected: Readonly<Record<string, number>> = { duplicate: copiesIn(found) }
   for (const verdict of new Set([...Object.keys(verdicts), 'duplicate'])) {
     const [want = 0, have = 0] = [expected[verdict], verdicts[verdict]]
     if (have !== want)
@@ -108,8 +114,13 @@ function* checkVerdicts({ kafka, verdicts, accepted }: Found): Iterable<Violatio
     yield { kind: 'differs', where: 'store', what: `${accepted} records were accepted of ${kafka.size} different ones` }
 }
 
-/** A read holds what was acknowledged before the position that it asked for, and says so. */
-function* checkReads({ reads }: History): Iterable<Violation> {
+/** A read holds what was acknowledged before the position that it asked for, once each, and says so; and nothing that nobody sent. */
+function* checkReads({ facts, reads }: History): Iterable<Violation> {
+  const sent = new Set(
+    facts.flatMap(({ trajectoryId, step, attempts }) =>
+      step === null || attempts === 0 ? [] : [keyOf({ trajectoryId, step })],
+    ),
+  )
   for (const { trajectoryId, after, position, acked, found } of reads) {
     const asked = `${trajectoryId} after ${formatOffsets(after)}`
     if (position === undefined || !includes(position, after))
@@ -121,6 +132,20 @@ function* checkReads({ reads }: History): Iterable<Violation> {
     const missing = acked.filter((step) => !found.includes(step))
     if (missing.length > 0)
       yield { kind: 'stale', where: 'read', what: `${asked} lacks the steps ${missing.join(', ')}` }
+    if (new Set(found).size !== found.length)
+      yield { kind: 'doubled', where: 'read', what: `${asked} has the steps ${found.join(', ')}` }
+    const strange = found.filter((step) => !sent.has(keyOf({ trajectoryId, step })))
+    if (strange.length > 0)
+      yield { kind: 'out_of_nowhere', where: 'read', what: `${asked} has the steps ${strange.join(', ')}` }
+  }
+}
+
+/** The snapshot that is answered includes what was asked for. */
+function* checkSnapshots({ snapshots }: History): Iterable<Violation> {
+  for (const { after, cut } of snapshots) {
+    if (cut !== undefined && includes(cut, after)) continue
+    const what = `a snapshot after ${formatOffsets(after)} has ${cut === undefined ? 'no cut' : formatOffsets(cut) || 'nothing'}`
+    yield { kind: 'stale', where: 'read', what }
   }
 }
 

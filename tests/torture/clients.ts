@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { random as randomOf, type Random } from '#services/gym/random.ts'
-import { type Offsets, parsePosition, union } from '#services/position.ts'
+import { formatOffsets, type Offsets, parseOffsets, parsePosition, union } from '#services/position.ts'
 import { rollout, runStarted, type SentEvent } from '#tests/support/rollouts.ts'
-import type { History, SeenRead, SentFact } from './history.ts'
+import type { History, SeenRead, SeenSnapshot, SentFact } from './history.ts'
 
 export interface ClientsOptions {
   readonly seed: number
@@ -29,6 +29,8 @@ const DUPLICATE_SHARE = 0.05
 const PAUSE_MS = 45
 /** After a read that could not be answered. */
 const PUT_OFF_MS = 400
+/** Of reads, how many ask the lake; each asks for a cut, and those are large in life. */
+const SNAPSHOT_SHARE = 0.03
 /** Trajectories that readers choose from. */
 const RECENT = 60
 
@@ -39,6 +41,7 @@ const neverReached = (error: unknown): boolean =>
 export class Clients implements History {
   readonly facts: SentFact[] = []
   readonly reads: SeenRead[] = []
+  readonly snapshots: SeenSnapshot[] = []
   readonly counts = { acknowledged: 0, refused: 0, unknown: 0, readsRefused: 0 }
   /** Answers that are no part of any promise, such as 400. */
   readonly oddities: string[] = []
@@ -141,34 +144,50 @@ export class Clients implements History {
       if (this.#recent.length === 0) continue
       const { trajectoryId, steps, after } = random.pick(this.#recent)
       const [acked, want] = [[...steps], after]
-      await this.#readOnce(random.pick(this.#options.queryUrls), trajectoryId, want, acked)
+      const url = random.pick(this.#options.queryUrls)
+      if (random.chance(SNAPSHOT_SHARE)) await this.#askSnapshot(url, want)
+      else await this.#readOnce(url, trajectoryId, want, acked)
     }
   }
 
   async #readOnce(url: string, trajectoryId: string, after: Offsets, acked: readonly number[]): Promise<void> {
-    const plain = [...after].map(([partition, offset]) => `${partition}:${offset}`).join(',')
+    const path = `/v1/trajectories/${encodeURIComponent(trajectoryId)}?after=${formatOffsets(after)}&wait=15`
+    const answer = await this.#answered(`${url}${path}`, [200, 404])
+    if (answer === undefined) return
+    const { steps = [] } = JSON.parse(answer.text) as { steps?: { step_index: number }[] }
+    this.reads.push({
+      trajectoryId,
+      after,
+      position: answer.position === null ? undefined : parsePosition(answer.position).offsets,
+      acked,
+      found: steps.map(({ step_index: step }) => step),
+    })
+  }
+
+  async #askSnapshot(url: string, after: Offsets): Promise<void> {
+    const path = `/v1/snapshots?after=${formatOffsets(after)}&limit=1&wait=15`
+    const answer = await this.#answered(`${url}${path}`, [200])
+    if (answer === undefined) return
+    const { rows } = JSON.parse(answer.text) as { rows: { cut: string }[] }
+    const cut = rows[0]?.cut
+    this.snapshots.push({ after, cut: cut === undefined ? undefined : parseOffsets(cut) })
+  }
+
+  /** Asks once. Undefined, after a while, where no answer came or one that puts off. */
+  async #answered(
+    url: string,
+    statuses: readonly number[],
+  ): Promise<{ readonly text: string; readonly position: string | null } | undefined> {
     try {
-      const answer = await fetch(`${url}/v1/trajectories/${encodeURIComponent(trajectoryId)}?after=${plain}&wait=15`, {
-        signal: AbortSignal.timeout(ATTEMPT_MS * 3),
-      })
+      const answer = await fetch(url, { signal: AbortSignal.timeout(ATTEMPT_MS * 3) })
       const text = await answer.text()
-      if (answer.status !== 200 && answer.status !== 404) {
-        await this.#putOff()
-        if (answer.status !== 503) this.oddities.push(`read ${answer.status}: ${text.slice(0, 300)}`)
-        return
-      }
-      const position = answer.headers.get('stepstore-position')
-      const { steps = [] } = JSON.parse(text) as { steps?: { step_index: number }[] }
-      this.reads.push({
-        trajectoryId,
-        after,
-        position: position === null ? undefined : parsePosition(position).offsets,
-        acked,
-        found: steps.map(({ step_index: step }) => step),
-      })
+      if (statuses.includes(answer.status)) return { text, position: answer.headers.get('stepstore-position') }
+      if (answer.status !== 503) this.oddities.push(`read ${answer.status}: ${text.slice(0, 300)}`)
     } catch {
-      await this.#putOff()
+      // Cut off, or too late: it is put off.
     }
+    await this.#putOff()
+    return undefined
   }
 
   async #putOff(): Promise<void> {

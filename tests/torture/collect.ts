@@ -7,7 +7,7 @@ import { readConfig } from '#services/config.ts'
 import { openLogReader } from '#services/log/open.ts'
 import { silent } from '#services/logger.ts'
 import { postgresStore } from '#services/store/postgres.ts'
-import type { Found, FoundStep } from './history.ts'
+import type { Found, WholeStep } from './history.ts'
 
 export interface CollectOptions {
   /** LOG_URL, STORE_URL, BLOBS_URL, past the proxies. */
@@ -21,6 +21,8 @@ export interface CollectOptions {
 
 type Fields = Record<string, unknown>
 
+const VERIFY_MS_MAX = 300_000
+
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** Everything, with the API asked for the latest state first. */
@@ -29,7 +31,17 @@ export async function collect(options: CollectOptions): Promise<Found> {
   const apiSteps = await stepsOfApi(options)
   await json(options, '/v1/snapshots?after=latest&wait=60')
   const [store, lake] = [await rowsOfStore(options), await rowsOfLake(options)]
-  return { kafka, apiSteps, ...store, ...lake }
+  return { kafka, apiSteps, ...store, ...lake, differences: await differencesOf(options) }
+}
+
+/** What `verify` finds, with the tables and files that the comparison here does not read. */
+async function differencesOf({ queryUrl }: CollectOptions): Promise<string[]> {
+  const answer = await fetch(`${queryUrl}/v1/verify`, { method: 'POST', signal: AbortSignal.timeout(VERIFY_MS_MAX) })
+  const text = await answer.text()
+  if (answer.status !== 200) throw new Error(`verify answered ${answer.status}: ${text.slice(0, 500)}`)
+  const { ok, differences } = JSON.parse(text) as { ok: boolean; differences: unknown[] }
+  const found = differences.map((difference) => JSON.stringify(difference))
+  return ok || found.length > 0 ? found : [`verify is not content: ${text.slice(0, 500)}`]
 }
 
 async function kafkaRecords({ env }: CollectOptions): Promise<Map<string, number>> {
@@ -80,14 +92,18 @@ async function rowsOfLake(options: CollectOptions): Promise<Pick<Found, 'lakeSte
     return (await connection.runAndReadAll(statement(from))).getRowsJS() as unknown[][]
   }
   try {
-    const steps = await query('steps', (from) => `select trajectory_id, step_index::int from ${from}`)
+    const steps = await query('steps', (from) => `select trajectory_id, step_index::int, raw_output from ${from}`)
     const events = await query(
       'events',
       (from) =>
         `select sha256(raw), count(*)::int, count(distinct ("partition", "offset"))::int from ${from} group by 1`,
     )
     return {
-      lakeSteps: steps.map(([id, step]): FoundStep => ({ trajectoryId: String(id), step: Number(step) })),
+      lakeSteps: steps.map(([id, step, text]) => ({
+        trajectoryId: String(id),
+        step: Number(step),
+        text: String(text),
+      })),
       lakeEvents: new Map(
         events.map(([hash, rows, places]) => [String(hash), { rows: Number(rows), places: Number(places) }]),
       ),
@@ -99,10 +115,10 @@ async function rowsOfLake(options: CollectOptions): Promise<Pick<Found, 'lakeSte
   }
 }
 
-async function stepsOfApi(options: CollectOptions): Promise<(FoundStep & { text: string })[]> {
+async function stepsOfApi(options: CollectOptions): Promise<WholeStep[]> {
   const trajectories = await allRows(options, `/v1/trajectories?run=${options.runId}&after=latest&wait=60`)
   const waiting = trajectories.map((row) => String(row['trajectory_id'])).values()
-  const found: (FoundStep & { text: string })[] = []
+  const found: WholeStep[] = []
   const reader = async (): Promise<void> => {
     for (const trajectoryId of waiting) {
       const whole = await json(options, `/v1/trajectories/${encodeURIComponent(trajectoryId)}`)

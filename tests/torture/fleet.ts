@@ -20,6 +20,22 @@ export interface FleetOptions {
   readonly programs: Readonly<Partial<Record<Program, number>>>
 }
 
+/** One life of a program. */
+interface Life {
+  readonly child: ChildProcess
+  /** The process that does the work, below the launcher, once it is known. */
+  main?: number | undefined
+  /** The last signal that it was sent to end it. */
+  told?: 'SIGKILL' | 'SIGTERM'
+}
+
+/** How a life ended that was told to. */
+export interface Drained {
+  readonly name: string
+  readonly ms: number
+  readonly code: number | null
+}
+
 /** A program over all of its lives. */
 export class Member {
   readonly program: Program
@@ -29,10 +45,8 @@ export class Member {
   /** Lives that ended without being told to. */
   crashes = 0
   readonly #env: Record<string, string>
-  #child: ChildProcess | undefined
-  #main: number | undefined
+  #life: Life | undefined
   #isWanted = true
-  #isDoomed = false
   #running: Promise<void> = Promise.resolve()
 
   constructor(program: Program, name: string, port: number, { folder, env }: FleetOptions) {
@@ -49,43 +63,68 @@ export class Member {
 
   async #live(): Promise<void> {
     while (this.#isWanted) {
-      this.#isDoomed = false
       const child = spawn(process.execPath, [LAUNCHER, 'serve', '--json'], {
         env: { ...plainEnvironment(), ...this.#env },
         stdio: ['ignore', 'pipe', 'pipe'],
         detached: true,
       })
-      this.#child = child
-      this.#main = undefined
+      const life: Life = { child }
+      this.#life = life
       for (const stream of [child.stdout, child.stderr])
         stream?.on('data', (bytes: Buffer) => appendFileSync(this.logFile, bytes))
       const [code] = (await once(child, 'close')) as [number | null]
       appendFileSync(this.logFile, `-- ended with ${code}\n`)
-      if (this.#isWanted && !this.#isDoomed) this.crashes += 1
+      if (this.#isWanted && life.told === undefined) this.crashes += 1
       if (this.#isWanted) await sleep(RESTART_MS)
     }
   }
 
-  /** The process that does the work, below the launcher. */
-  #pid(): number | undefined {
-    const launcher = this.#child?.exitCode === null ? this.#child.pid : undefined
-    this.#main ??= launcher === undefined ? undefined : childrenOf(launcher)[0]
-    return this.#main
+  /** The life under way and the process that does its work; undefined between two lives. */
+  #living(): { life: Life; pid: number } | undefined {
+    const life = this.#life
+    if (life?.child.pid === undefined || life.child.exitCode !== null) return undefined
+    const pid = (life.main ??= childrenOf(life.child.pid)[0])
+    return pid === undefined ? undefined : { life, pid }
   }
 
   /** SIGKILL. False where there was nothing to kill. */
   kill(): boolean {
-    const pid = this.#pid()
-    if (pid === undefined) return false
-    this.#isDoomed = true
-    return sent(pid, 'SIGKILL')
+    const living = this.#living()
+    if (living === undefined) return false
+    living.life.told = 'SIGKILL'
+    return sent(living.pid, 'SIGKILL')
+  }
+
+  /**
+   * SIGTERM in the middle of its work, as when it is replaced; its next life begins by itself. Undefined where it does not
+   * answer yet (a process hears no signal before it is loaded) or was killed before it had ended.
+   */
+  async drain(): Promise<Drained | undefined> {
+    const living = this.#living()
+    if (living === undefined || !(await this.#answers())) return undefined
+    const { life, pid } = living
+    if (life.told !== undefined || life.child.exitCode !== null) return undefined
+    life.told = 'SIGTERM'
+    const ended = once(life.child, 'close') as Promise<[number | null]>
+    const began = performance.now()
+    sent(pid, 'SIGTERM')
+    const [code] = await ended
+    // Whoever kills writes it down first.
+    const isKilled = (life.told as Life['told']) === 'SIGKILL'
+    return isKilled ? undefined : { name: this.name, ms: performance.now() - began, code }
+  }
+
+  #answers(): Promise<boolean> {
+    return fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) }).then(
+      async (answer) => (await answer.text()) !== '',
+      () => false,
+    )
   }
 
   /** SIGSTOP for a while, to the process and to those that it started, as when a machine hangs. */
   async freeze(ms: number): Promise<boolean> {
-    const pid = this.#pid()
-    const group = this.#child?.pid
-    if (pid === undefined || group === undefined) return false
+    const group = this.#living()?.life.child.pid
+    if (group === undefined) return false
     const members = membersOf(group).filter((member) => member !== group)
     for (const member of members) sent(member, 'SIGSTOP')
     await sleep(ms)
@@ -93,20 +132,20 @@ export class Member {
     return members.length > 0
   }
 
-  /** SIGTERM, and no further life. Resolves with how long it took, in milliseconds. */
-  async end(): Promise<number> {
+  /** SIGTERM, and no further life. */
+  async end(): Promise<Drained> {
     this.#isWanted = false
     const began = performance.now()
-    const pid = this.#pid()
-    if (pid !== undefined) sent(pid, 'SIGTERM')
+    const living = this.#living()
+    if (living !== undefined) sent(living.pid, 'SIGTERM')
     await this.#running
-    return performance.now() - began
+    return { name: this.name, ms: performance.now() - began, code: living?.life.child.exitCode ?? null }
   }
 
   /** Ends it and everything that it started, at once. */
   async destroy(): Promise<void> {
     this.#isWanted = false
-    const group = this.#child?.pid
+    const group = this.#life?.child.pid
     if (group !== undefined) sent(-group, 'SIGKILL')
     await this.#running
   }

@@ -31,15 +31,28 @@ export interface SeenRead {
   readonly found: readonly number[]
 }
 
+/** An answer to a question for a snapshot that includes a state. */
+export interface SeenSnapshot {
+  readonly after: Offsets
+  /** What the newest snapshot of the answer includes; undefined where there is none. */
+  readonly cut: Offsets | undefined
+}
+
 export interface History {
   readonly facts: readonly SentFact[]
   readonly reads: readonly SeenRead[]
+  readonly snapshots: readonly SeenSnapshot[]
 }
 
 /** A step as some part of the system holds it. */
 export interface FoundStep {
   readonly trajectoryId: string
   readonly step: number
+}
+
+/** A step with what the policy wrote. */
+export interface WholeStep extends FoundStep {
+  readonly text: string
 }
 
 /** What lies in every part after the storm. */
@@ -50,10 +63,12 @@ export interface Found {
   readonly lakeEvents: ReadonlyMap<string, { readonly rows: number; readonly places: number }>
   /** Every row, so that one that is there twice comes twice. */
   readonly storeSteps: readonly FoundStep[]
-  readonly lakeSteps: readonly FoundStep[]
-  readonly apiSteps: readonly (FoundStep & { readonly text: string })[]
+  readonly lakeSteps: readonly WholeStep[]
+  readonly apiSteps: readonly WholeStep[]
   /** Verdicts of the store by kind. */
   readonly verdicts: Readonly<Record<string, number>>
   /** Records that the store counts as facts. */
   readonly accepted: number
+  /** Where log, store, lake and Delta logs differ, as `verify` says. */
+  readonly differences: readonly string[]
 }

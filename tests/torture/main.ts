@@ -5,10 +5,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { check, type Kind, type Violation } from './checker.ts'
+import { check, copiesIn, type Kind, type Violation } from './checker.ts'
 import { Clients } from './clients.ts'
 import { collect } from './collect.ts'
-import { type Member, startFleet, untilReady } from './fleet.ts'
+import { type Drained, type Member, startFleet, untilReady } from './fleet.ts'
 import { type Faults, rage } from './nemesis.ts'
 import { stormWorld, type StormWorld } from './world.ts'
 
@@ -16,8 +16,10 @@ const RUN = 'torture'
 const PROGRAMS = { ingest: 2, project: 2, archive: 2, query: 2 } as const
 /** Those that began a rollout end it within this time once everything runs again. */
 const CALM_MS_MAX = 240_000
-/** SIGTERM drains within 9 s; the rest is the start of the process that is asked. */
+/** SIGTERM drains within 9 s; the rest is for a busy machine to notice. */
 const DRAIN_MS_MAX = 10_000
+/** What is not drained by then is cut short with 1, as where Postgres is gone at that moment. */
+const CUT_SHORT_MS = 8_900
 const SHOWN = 20
 
 const { values } = parseArgs({
@@ -43,7 +45,12 @@ interface Storm {
   readonly faults: Faults
   readonly members: readonly Member[]
   readonly violations: readonly Violation[]
-  readonly drainMs: readonly number[]
+  /** Records that Kafka has more than once, each time but the first. */
+  readonly copies: number
+  /** Told to end under load. */
+  readonly drained: readonly Drained[]
+  /** Told to end once all was over. */
+  readonly ended: readonly Drained[]
 }
 
 /** The storm, and what is left after it. */
@@ -66,7 +73,7 @@ async function storm(world: StormWorld): Promise<Storm> {
     })
     const working = clients.run(enough.signal, giveUp.signal)
     working.catch(() => undefined)
-    const faults = await rage({ seed, world, members, kills, say })
+    const { faults, drained } = await rage({ seed, world, members, kills, say })
     say('the storm is over')
     await Promise.all(members.map((member) => untilReady(member)))
     enough.abort()
@@ -82,8 +89,8 @@ async function storm(world: StormWorld): Promise<Storm> {
     })
     say('everything is read back')
     const violations = check(clients, found)
-    const drainMs = await Promise.all(members.map((member) => member.end()))
-    return { clients, faults, members, violations, drainMs }
+    const ended = await Promise.all(members.map((member) => member.end()))
+    return { clients, faults, members, violations, copies: copiesIn(found), drained, ended }
   } finally {
     giveUp.abort(new Error('the storm is over'))
     enough.abort()
@@ -92,7 +99,7 @@ async function storm(world: StormWorld): Promise<Storm> {
 }
 
 /** What is checked, a line each, with the number of faults found. */
-function verdicts({ clients, members, violations, drainMs }: Storm): [name: string, faults: number][] {
+function verdicts({ clients, members, violations, drained, ended }: Storm): [name: string, faults: number][] {
   const of = (...kinds: Kind[]): number => violations.filter(({ kind }) => kinds.includes(kind)).length
   return [
     ['nothing that was acknowledged is lost', of('lost')],
@@ -102,13 +109,17 @@ function verdicts({ clients, members, violations, drainMs }: Storm): [name: stri
     ['no read was older than it asked for', of('stale')],
     ['everything says what was sent', of('differs')],
     ['no answer made no sense', clients.oddities.length],
-    ['every program drained in time', drainMs.filter((ms) => ms > DRAIN_MS_MAX).length],
+    ['every program drained in time', [...drained, ...ended].filter(({ ms }) => ms > DRAIN_MS_MAX).length],
+    ['every program that was not cut short ended with 0', [...drained.filter(isWhole), ...ended].filter(isBad).length],
     ['every kind of program was running', members.length === 8 ? 0 : 1],
   ]
 }
 
+const isWhole = ({ ms }: Drained): boolean => ms < CUT_SHORT_MS
+const isBad = ({ code }: Drained): boolean => code !== 0
+
 function report(result: Storm): boolean {
-  const { clients, faults, members, violations } = result
+  const { clients, faults, members, violations, drained, ended, copies } = result
   for (const { kind, where, what } of violations.slice(0, SHOWN)) say(`${kind} in ${where}: ${what}`)
   for (const oddity of clients.oddities.slice(0, SHOWN)) say(`odd: ${oddity}`)
   const sent = clients.facts.filter(({ attempts }) => attempts > 0).length
@@ -117,12 +128,21 @@ function report(result: Storm): boolean {
   say(
     `seed ${seed}: ${sent} events sent, ${acked} acknowledged (${acknowledged} times), ${refused} refused, ${unknown} unknown`,
   )
-  say(`${clients.reads.length} reads after a position answered, ${readsRefused} put off`)
+  say(`${copies} copies lie in Kafka beside the first of each, and were counted once`)
+  say(
+    `${clients.reads.length} reads after a position answered, ${clients.snapshots.length} of snapshots, ${readsRefused} put off`,
+  )
   say(
     `faults: ${Object.entries(faults)
       .map(([name, n]) => `${name} ${n}`)
       .join(', ')}`,
   )
+  const slowest = Math.max(0, ...drained.map(({ ms }) => ms))
+  say(
+    `told to end under load: ${drained.length}, the slowest in ${(slowest / 1000).toFixed(1)} s, ${drained.filter((one) => !isWhole(one)).length} cut short; at the end: ${ended.length}`,
+  )
+  for (const { name, ms, code } of [...drained, ...ended])
+    if (code !== 0 || ms > DRAIN_MS_MAX) say(`${name} ended with ${code} after ${(ms / 1000).toFixed(1)} s`)
   say(`lives that ended by themselves: ${members.map(({ name, crashes }) => `${name} ${crashes}`).join(', ')}`)
   const lines = verdicts(result)
   for (const [name, n] of lines) say(`${n === 0 ? 'passed' : 'FAILED'}: ${name}${n === 0 ? '' : ` (${n})`}`)

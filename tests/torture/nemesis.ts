@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { random as randomOf, type Random } from '#services/gym/random.ts'
 import { faultsByChance } from '#tests/support/s3-faults.ts'
-import type { Member } from './fleet.ts'
+import type { Drained, Member } from './fleet.ts'
 import type { StormWorld } from './world.ts'
 
 export interface NemesisOptions {
@@ -18,6 +18,13 @@ export interface NemesisOptions {
 /** How often each fault came. */
 export type Faults = Record<FaultName, number>
 
+/** What the storm did. */
+export interface Raged {
+  readonly faults: Faults
+  /** Of programs that were told to end in the middle of it, and were not killed before they had. */
+  readonly drained: readonly Drained[]
+}
+
 const LEASE_MS = 3_000
 const JUMP_MS_MAX = 20_000
 /** A run of so many kills is a long one. */
@@ -26,6 +33,7 @@ const LONG_KILLS = 100
 /** Faults with their weights. Each ends by itself, with everything as it was. */
 const FAULTS = {
   kill_program: 66,
+  end_program: 10,
   freeze_program: 8,
   kill_broker: 4,
   broker_away: 1,
@@ -41,10 +49,16 @@ type FaultName = keyof typeof FAULTS
 
 interface Storm extends NemesisOptions {
   readonly random: Random
+  readonly drained: Drained[]
 }
 
 const ACTS: Readonly<Record<FaultName, (storm: Storm) => Promise<boolean>>> = {
   kill_program: async ({ random, members }) => random.pick(members).kill(),
+  end_program: async ({ random, members, drained }) => {
+    const how = await random.pick(members).drain()
+    if (how !== undefined) drained.push(how)
+    return how !== undefined
+  },
   // Past its lease, so that others take its work before it goes on.
   freeze_program: ({ random, members }) => random.pick(members).freeze(random.int(LEASE_MS / 2, LEASE_MS * 2)),
   kill_broker: (storm) => brokerGone(storm, storm.random.int(500, 4_000)),
@@ -146,6 +160,7 @@ function chosen(random: Random): FaultName {
 
 /** Longer ones go on beside the kills; of each part one thing breaks at a time. */
 const BESIDE: Readonly<Partial<Record<FaultName, string>>> = {
+  end_program: 'programs',
   freeze_program: 'programs',
   kill_broker: 'kafka',
   broker_away: 'kafka',
@@ -156,10 +171,11 @@ const BESIDE: Readonly<Partial<Record<FaultName, string>>> = {
 }
 
 /** Breaks things until enough programs were killed. Resolves when everything runs again. */
-export async function rage(options: NemesisOptions): Promise<Faults> {
+export async function rage(options: NemesisOptions): Promise<Raged> {
   const { seed, kills, say } = options
   const random = randomOf(seed, 'nemesis')
   const faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0])) as Faults
+  const drained: Drained[] = []
   const underWay = new Map<string, Promise<void>>()
   let failed: Error | undefined
   while (faults.kill_program < kills && failed === undefined) {
@@ -167,11 +183,13 @@ export async function rage(options: NemesisOptions): Promise<Faults> {
     const name = chosen(random)
     const part = BESIDE[name]
     if (part !== undefined && underWay.has(part)) continue
-    const acting = ACTS[name]({ ...options, random: randomOf(random.int(0, 2 ** 30), name) }).then((isDone) => {
-      if (!isDone) return
-      faults[name] += 1
-      if (name === 'kill_program' && faults[name] % 10 === 0) say(`${faults[name]} kills`)
-    })
+    const acting = ACTS[name]({ ...options, drained, random: randomOf(random.int(0, 2 ** 30), name) }).then(
+      (isDone) => {
+        if (!isDone) return
+        faults[name] += 1
+        if (name === 'kill_program' && faults[name] % 10 === 0) say(`${faults[name]} kills`)
+      },
+    )
     if (part === undefined) await acting
     else
       underWay.set(
@@ -185,5 +203,5 @@ export async function rage(options: NemesisOptions): Promise<Faults> {
   }
   await Promise.all(underWay.values())
   if (failed !== undefined) throw failed
-  return faults
+  return { faults, drained }
 }
