@@ -111,7 +111,8 @@ class Archivist implements Archive {
   constructor(options: ArchiveOptions) {
     this.#options = options
     this.#cutBytes = options.cutBytes ?? CUT_BYTES
-    this.#lastCutMs = options.clock()
+    // Nobody who asks right at the start has had a cut before.
+    this.#lastCutMs = options.clock() - (options.reachEveryMs ?? REACH_EVERY_MS)
   }
 
   async start(): Promise<void> {

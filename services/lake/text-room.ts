@@ -2,9 +2,9 @@
  * Where texts and bytes wait for their page. As strings they would outlive the young part of the heap, and to move them
  * from there was a sixth of what staging costs.
  */
-const ROOM_BYTES = 4 * 1024 * 1024
+const ROOM_BYTES = 1024 * 1024
 /** So many rooms are kept for what comes next: memory that is asked for again and again is cleared by the system each time. */
-const KEPT_MAX = 12
+const KEPT_MAX = 48
 const HIGH = 2 ** 32
 /** Texts up to this are written byte by byte, where they are ASCII: the call into the engine costs more. */
 const SHORT_CHARS = 40

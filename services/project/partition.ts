@@ -15,8 +15,8 @@ import { type Cursor, cursorMoved, moveCursor, writeChanges } from './write.ts'
 export const BATCH = { recordsMax: 4000, bytesMax: 8 * 1024 * 1024 }
 /** After so many records other work of the thread gets its turn. */
 const TURN_RECORDS = 200
-/** Trajectories kept in memory for each partition; each takes about 3 KB with its steps. */
-const TRAJECTORIES_MAX = 20_000
+/** Trajectories kept in memory for each partition; each takes 3.4 KB with ten steps. Others are loaded when they are spoken of again. */
+const TRAJECTORIES_MAX = 4_000
 /** Content hashes kept for archive, whose next cut needs them: twice the records of a usual cut. */
 const HASHES_MAX = 20_000
 

@@ -1,5 +1,4 @@
 /** From the first request until everything is visible in store and lake; then one trajectory, and what the lake weighs. */
-import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parsePosition } from '#services/position.ts'
@@ -65,11 +64,17 @@ async function readTrajectories(port: number, trajectories: number): Promise<num
   return took.toSorted((left, right) => left - right)
 }
 
-function bytesIn(folder: string): number {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).reduce(
-    (sum, entry) => sum + (entry.isFile() ? statSync(join(entry.parentPath, entry.name)).size : 0),
-    0,
-  )
+/** What the files of a table weigh in the newest snapshot; files that were merged away lie beside them for a while. */
+async function lakeBytes(port: number, table: string): Promise<number> {
+  let bytes = 0
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/lake/${table}/files?limit=100${page}`)
+    const { rows, next } = (await answer.json()) as { rows: readonly { bytes: number }[]; next: string | null }
+    for (const row of rows) bytes += row.bytes
+    cursor = next
+  }
+  return bytes
 }
 
 interface Round {
@@ -99,7 +104,7 @@ async function round(work: Workload): Promise<Round> {
       const reads = await readTrajectories(server.port, work.trajectories)
       const held = memory.stop()
       const half = (from: number): number => median(tenths.slice(from, from + 5))
-      const lake = join(folder, 'data/blobs/lake')
+      const weight = (await lakeBytes(server.port, 'steps')) + (await lakeBytes(server.port, 'tool_calls'))
       return {
         cost: cpu / parseCpu,
         ratio: work.events / total / parse,
@@ -107,7 +112,7 @@ async function round(work: Workload): Promise<Round> {
         slope: half(5) / half(0),
         memory: held,
         reads,
-        lakeBytes: bytesIn(join(lake, 'steps')) + bytesIn(join(lake, 'tool_calls')),
+        lakeBytes: weight,
       }
     } finally {
       memory.stop()
