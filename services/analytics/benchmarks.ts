@@ -1,6 +1,7 @@
 /** Accuracy by data set, with ID, OOD and All as plain means over data sets. */
-import { compareValues } from './buckets.ts'
+import { bucketsOf, compareValues } from './buckets.ts'
 import { at } from './columns.ts'
+import { statisticsOfBuckets } from './kept-buckets.ts'
 import type { Selection } from './select.ts'
 import { share } from './statistics.ts'
 
@@ -128,23 +129,35 @@ function datasetRow({ frame }: Selection, part: Part): BenchmarkRow {
   }
 }
 
-/** For each run and policy version: the data sets by name, then ID, OOD and All. */
-export function benchmarkTable(selection: Selection): BenchmarkRow[] {
+/** The table of rows of one run and policy version. */
+function tableOf(selection: Selection): BenchmarkRow[] {
   const rows = partsOf(selection)
     .map((part) => datasetRow(selection, part))
     .sort(
       (left, right) =>
-        left.run - right.run ||
-        compareValues(left.policy_version, right.policy_version) ||
-        compareValues(left.dataset, right.dataset) ||
-        compareValues(left.distribution, right.distribution),
+        compareValues(left.dataset, right.dataset) || compareValues(left.distribution, right.distribution),
     )
-  const tables = Map.groupBy(rows, (row) => `${row.run} ${row.policy_version}`)
-  return [...tables.values()].flatMap((table) => {
-    // Items that nobody registered are of no data set, so they are in no mean.
-    const known = table.filter(({ dataset }) => dataset !== null)
-    const of = (distribution: string) => known.filter((row) => row.distribution === distribution)
-    const means = [meanRow('ID', 'id', of('id')), meanRow('OOD', 'ood', of('ood')), meanRow('All', null, known)]
-    return [...table, ...means.filter((row) => row !== undefined)]
-  })
+  // Items that nobody registered are of no data set, so they are in no mean.
+  const known = rows.filter(({ dataset }) => dataset !== null)
+  const of = (distribution: string) => known.filter((row) => row.distribution === distribution)
+  const means = [meanRow('ID', 'id', of('id')), meanRow('OOD', 'ood', of('ood')), meanRow('All', null, known)]
+  return [...rows, ...means.filter((row) => row !== undefined)]
+}
+
+/** What a row of a table takes in memory, roughly. */
+const ROW_BYTES = 200
+
+/** For each run and policy version: the data sets by name, then ID, OOD and All. Tables whose rows and items did not change are kept. */
+export function benchmarkTable(selection: Selection): BenchmarkRow[] {
+  const { frame } = selection
+  const buckets = bucketsOf(selection, frame.runs.length > 1 ? ['run', 'policy_version'] : ['policy_version'])
+  const tables = statisticsOfBuckets(
+    selection,
+    `benchmarks ${frame.items.version}`,
+    buckets,
+    (changed) => changed.map(({ rows }) => tableOf({ ...selection, rows })),
+    (rows) => rows.length * ROW_BYTES,
+  ).map(({ statistics }) => statistics)
+  // Buckets are in the order of run ids and versions, and runs have an order of their own.
+  return tables.sort((left, right) => (left[0]?.run ?? 0) - (right[0]?.run ?? 0)).flat()
 }

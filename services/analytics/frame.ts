@@ -55,13 +55,20 @@ class ItemTable {
   readonly family = new Texts()
   readonly split = new Texts()
   readonly distribution = new Texts()
+  #version = 0
+
+  /** Grows with each item of which something else is known than before. */
+  get version(): number {
+    return this.#version
+  }
 
   set(row: ItemRow): void {
     const code = this.ids.add(row.item_id)
-    this.dataset.set(code, row.dataset)
-    this.family.set(code, row.family)
-    this.split.set(code, row.split)
-    this.distribution.set(code, row.distribution)
+    for (const name of ['dataset', 'family', 'split', 'distribution'] as const) {
+      const before = this[name].code(code)
+      this[name].set(code, row[name])
+      if (this[name].code(code) !== before) this.#version += 1
+    }
   }
 
   get bytes(): number {

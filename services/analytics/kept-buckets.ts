@@ -13,13 +13,15 @@ interface Kept {
   /** The version of the frame that they were computed of. */
   readonly version: number
   readonly statistics: unknown
+  /** What the rows and the statistics take. */
+  readonly bytes: number
 }
 
-/** Rows of buckets that are kept of a table of scores, as a multiple of those of its frame; one takes four bytes. */
-const KEPT_TIMES = 8
+/** Bytes that are kept of a table of scores for each row of its frame, which itself takes 700. */
+const KEPT_BYTES_EACH = 96
 
 /** By scores, so that what was computed under one reward version is never shown for another. */
-const keptOf = new WeakMap<Scores, { readonly buckets: Map<string, Kept>; rows: number }>()
+const keptOf = new WeakMap<Scores, { readonly buckets: Map<string, Kept>; bytes: number }>()
 
 /** Whether a bucket has the rows that it had, and nothing was put into them since. */
 function isAsBefore({ changedAt }: Frame, { rows: before, version }: Kept, rows: Uint32Array): boolean {
@@ -35,16 +37,17 @@ function isAsBefore({ changedAt }: Frame, { rows: before, version }: Kept, rows:
 /**
  * The statistics of each bucket of a selection. `compute` is given those that are not what they were, and gives theirs in
  * the same order. `name` says all that they depend on besides the rows of the bucket and their scores; what is known of
- * items is no part of them.
+ * items is no part of them. `bytesOf` says what large ones take; without it they count nothing beside the rows.
  */
 export function statisticsOfBuckets<Statistics>(
   { frame, scores }: Pick<Selection, 'frame' | 'scores'>,
   name: string,
   buckets: readonly Bucket[],
   compute: (changed: readonly Bucket[]) => readonly Statistics[],
+  bytesOf: (statistics: Statistics) => number = () => 0,
 ): { readonly bucket: Bucket; readonly statistics: Statistics }[] {
   let held = keptOf.get(scores)
-  if (held === undefined) keptOf.set(scores, (held = { buckets: new Map(), rows: 0 }))
+  if (held === undefined) keptOf.set(scores, (held = { buckets: new Map(), bytes: 0 }))
   const { buckets: before } = held
   // Buckets of one list share no row, and those of other filters mostly are of other sizes.
   const keys = buckets.map(({ rows }) => `${rows.length} ${rows[0]} ${name}`)
@@ -54,20 +57,30 @@ export function statisticsOfBuckets<Statistics>(
   })
   const changed = buckets.filter((_, index) => known[index] === undefined)
   const computed = (changed.length === 0 ? [] : compute(changed)).values()
-  const found = buckets.map((bucket, index) => {
-    const { rows } = bucket
-    const key = keys[index] ?? ''
-    const now = known[index] ?? { rows, version: frame.version, statistics: computed.next().value }
-    held.rows += rows.length - (before.get(key)?.rows.length ?? 0)
-    // What was asked for last stands last.
-    before.delete(key)
-    before.set(key, now)
-    return { bucket, statistics: now.statistics as Statistics }
+  const now = buckets.map(({ rows }, index): Kept => {
+    const kept = known[index]
+    if (kept !== undefined) return kept
+    const statistics = computed.next().value as Statistics
+    return { rows, version: frame.version, statistics, bytes: rows.byteLength + bytesOf(statistics) }
   })
-  for (const [key, { rows }] of before) {
-    if (held.rows <= frame.size * KEPT_TIMES) break
+  const forget = (key: string): void => {
+    held.bytes -= before.get(key)?.bytes ?? 0
     before.delete(key)
-    held.rows -= rows.length
   }
-  return found
+  const bytesMax = frame.size * KEPT_BYTES_EACH
+  // A list that does not fit would push out all others and itself.
+  const fits = now.reduce((sum, { bytes }) => sum + bytes, 0) <= bytesMax
+  for (const [index, key] of keys.entries()) {
+    forget(key)
+    const one = now[index]
+    if (!fits || one === undefined) continue
+    // What was asked for last stands last.
+    before.set(key, one)
+    held.bytes += one.bytes
+  }
+  for (const key of before.keys()) {
+    if (held.bytes <= bytesMax) break
+    forget(key)
+  }
+  return buckets.map((bucket, index) => ({ bucket, statistics: now[index]?.statistics as Statistics }))
 }

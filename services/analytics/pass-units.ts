@@ -14,6 +14,8 @@ export interface Units {
   readonly size: number
   /** The code of the item of each unit. */
   readonly items: Uint32Array
+  /** The first row of each unit. */
+  readonly firsts: Uint32Array
   readonly n: Uint32Array
   readonly right: Uint32Array
   /** The finite rewards of unit u are `rewards[rewardStarts[u]]` to before `rewards[rewardStarts[u + 1]]`, from the least. */
@@ -206,12 +208,13 @@ export function unitsOf(selection: Selection, wanted: UnitsWanted): Units {
   const found = unitRows(selection)
   const { items, starts, rows } = found
   const size = items.length
-  const [n, right] = [new Uint32Array(size), new Uint32Array(size)]
+  const [firsts, n, right] = [new Uint32Array(size), new Uint32Array(size), new Uint32Array(size)]
   const correct = selection.scores.correct.values
   for (let unit = 0; unit < size; unit++) {
     const [from, to] = [starts[unit] ?? 0, starts[unit + 1] ?? 0]
     let passed = 0
     for (let place = from; place < to; place++) if (correct[rows[place] ?? 0] === 1) passed += 1
+    firsts[unit] = rows[from] ?? 0
     n[unit] = to - from
     right[unit] = passed
   }
@@ -220,6 +223,7 @@ export function unitsOf(selection: Selection, wanted: UnitsWanted): Units {
   return {
     size,
     items,
+    firsts,
     n,
     right,
     ...(wanted.rewards ? sortedRewards(selection, found) : noRewards),

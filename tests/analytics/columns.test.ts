@@ -1,11 +1,13 @@
 /** Formulas over whole columns and groups over all buckets at once give what they give row by row and bucket by bucket. */
 import { describe, expect, it } from 'vitest'
 import { bucketsOf } from '#services/analytics/buckets.ts'
+import { Chance } from '#services/analytics/chance.ts'
 import { counterfactualRewards, counterfactualSeries, formulasOf } from '#services/analytics/counterfactual.ts'
 import { CHUNK_ROWS } from '#services/analytics/formula-columns.ts'
 import { frameOf } from '#services/analytics/frame.ts'
 import { groupLayout, groupLayouts, groupsStayApart } from '#services/analytics/grouped.ts'
 import { unitsOf } from '#services/analytics/pass-units.ts'
+import { byItems, resampled } from '#services/analytics/resampling.ts'
 import { select } from '#services/analytics/select.ts'
 import { runOf, scoreOf, trajectory } from './rows.ts'
 
@@ -117,6 +119,35 @@ describe('columns', () => {
       votes.sort((left, right) => left.n - right.n || left.right - right.right)
       expect(units.patterns[units.pattern[unit] ?? -1]).toEqual(votes)
     }
+  })
+})
+
+describe('resampling', () => {
+  it('gives columns side by side the means that each has by itself, of items drawn one by one', () => {
+    const [items, rounds, seed] = [37, 25, 2 ** 40 + 9]
+    const places = Uint32Array.from({ length: 90 }, (_, unit) => (unit * 7) % items)
+    // Seven columns, of which some lack the values of some units: more than one block, and the last not full.
+    const columns = Array.from({ length: 7 }, (_, column) =>
+      byItems(
+        Float64Array.from(places, (place, unit) => (unit % (column + 2) === 1 ? Number.NaN : Math.sqrt(unit + place))),
+        places,
+        items,
+      ),
+    )
+    const chance = new Chance(seed)
+    const expected = columns.map(() => [] as number[])
+    for (let round = 0; round < rounds; round++) {
+      const times = Array.from({ length: items }, () => 0)
+      for (let index = 0; index < items; index++) {
+        const item = chance.below(items)
+        times[item] = (times[item] ?? 0) + 1
+      }
+      for (const [column, { sums, counts }] of columns.entries()) {
+        const sum = (values: Float64Array) => times.reduce((total, n, item) => total + n * (values[item] ?? 0), 0)
+        expected[column]?.push(sum(sums) / sum(counts))
+      }
+    }
+    expect(resampled(columns, items, rounds, seed).map((means) => [...means])).toEqual(expected)
   })
 })
 

@@ -1,11 +1,13 @@
 /** What is kept of buckets while a run goes on is what is computed of all rows anew, and only what changed is computed. */
 import { describe, expect, it } from 'vitest'
 import type { TrajectoryRow } from '#services/analytics/frame-rows.ts'
-import { bucketsOf } from '#services/analytics/buckets.ts'
+import { benchmarkTable } from '#services/analytics/benchmarks.ts'
+import { type Bucket, bucketsOf } from '#services/analytics/buckets.ts'
 import { counterfactualSeries, formulasOf } from '#services/analytics/counterfactual.ts'
 import { type Frame, frameOf } from '#services/analytics/frame.ts'
 import { statisticsOfBuckets } from '#services/analytics/kept-buckets.ts'
 import { lengthSeries } from '#services/analytics/lengths.ts'
+import { ESTIMATORS, passTable } from '#services/analytics/pass.ts'
 import { rewardSeries } from '#services/analytics/rewards.ts'
 import { type FrameFilter, select } from '#services/analytics/select.ts'
 import { Draw } from './random-run.ts'
@@ -14,7 +16,7 @@ import { item, runOf, scoreOf, trajectory } from './rows.ts'
 const ITEMS = ['a', 'b', 'c'].map((id) => item(`item-${id}`, { dataset: `set-${id}` }))
 
 /** A trajectory as events could leave it at any moment: what was scored stays so. */
-function drawn(draw: Draw, number: number, before: TrajectoryRow | undefined): TrajectoryRow {
+function drawn(draw: Draw, answers: Draw, number: number, before: TrajectoryRow | undefined): TrajectoryRow {
   const group = number >> 2
   return trajectory(`t${number}`, {
     item_id: draw.one(['item-a', 'item-b', 'item-c']),
@@ -23,6 +25,9 @@ function drawn(draw: Draw, number: number, before: TrajectoryRow | undefined): T
     rollout_index: number & 3,
     // Now and then a member is played at another step than its group.
     train_step: (group >> 2) + (draw.chance(0.02) ? 1 : 0),
+    // Versions lie apart in the order of rows, so that what is kept of each is put together again.
+    policy_version: answers.chance(0.05) ? null : number % 5,
+    prediction: answers.one(['A', 'B', 'C', null]),
     finished: draw.chance(0.9),
     status: draw.one(['completed', 'truncated', 'failed']),
     n_steps: draw.below(9),
@@ -42,7 +47,13 @@ function drawn(draw: Draw, number: number, before: TrajectoryRow | undefined): T
 function told(frame: Frame, filter: FrameFilter, version: string | undefined): unknown {
   const selection = select(frame, filter, version)
   const formulas = formulasOf(selection, ['stored', 'difficulty_adaptive'], ['correct * 2 - n_steps', 'group_mean'])
-  return (['train_step', 'dataset'] as const).flatMap((by) =>
+  const pass = { ks: [1, 2, 5], estimators: ESTIMATORS, confidence: 0.9, resamples: 20, seed: 3 }
+  const units = [
+    passTable(selection, pass),
+    passTable(selection, { ...pass, ks: [4, 1, 2] }),
+    benchmarkTable(selection),
+  ]
+  const buckets = (['train_step', 'dataset'] as const).flatMap((by) =>
     [
       ...rewardSeries(selection, [by]),
       ...lengthSeries(selection, [by], 400),
@@ -50,16 +61,17 @@ function told(frame: Frame, filter: FrameFilter, version: string | undefined): u
       ...counterfactualSeries(selection, [by], formulasOf(selection, ['sparse'], []), true),
     ].map(({ bucket, statistics }) => ({ ...bucket.by, ...statistics })),
   )
+  return [...units, ...buckets]
 }
 
 describe('buckets that are kept', () => {
   it('tell what a frame of the same rows tells that was never asked before', () => {
-    const draw = new Draw(3)
+    const [draw, answers] = [new Draw(3), new Draw(4)]
     const rows = new Map<string, TrajectoryRow>()
     const put = (count: number): TrajectoryRow[] => {
       return Array.from({ length: count }, () => {
         const number = draw.below(rows.size + 40)
-        const row = drawn(draw, number, rows.get(`t${number}`))
+        const row = drawn(draw, answers, number, rows.get(`t${number}`))
         rows.set(row.trajectory_id, row)
         return row
       })
@@ -100,6 +112,73 @@ describe('buckets that are kept', () => {
     expect(
       computed({ trainStep: { any: [3], ne: [], gte: undefined, lte: undefined, gt: undefined, lt: undefined } }),
     ).toEqual([])
+  })
+})
+
+describe('units that are kept', () => {
+  /** The value of each estimator of 2 rollouts, after every update. */
+  const told = (frame: Frame) => {
+    const options = { ks: [2], estimators: ESTIMATORS, confidence: 0.9, resamples: 0, seed: 0 }
+    const { units, estimates } = passTable(select(frame, {}, undefined), options)
+    return [units, ...ESTIMATORS.map((name) => estimates[0]?.of[name]?.value)]
+  }
+  const rollout = (id: string, prediction: string, reward: number, version = 0) =>
+    trajectory(id, { prediction, policy_version: version, scores: [scoreOf(reward)] })
+
+  it('are computed again where a reward, an answer or a version changed', () => {
+    const other = [rollout('c', 'A', 1, 1), rollout('d', 'A', 1, 1)]
+    const frame = frameOf(runOf([rollout('a', 'A', 1), rollout('b', 'A', 0), ...other]))
+    const put = (row: TrajectoryRow) => {
+      frame.update({ trajectories: [row], items: [] })
+      return told(frame)
+    }
+    expect(told(frame)).toEqual([2, 1, 0.5, 1, 0.5, 0.75])
+    expect(put(rollout('b', 'B', 2))).toEqual([2, 1, 1, 1.5, 1, 1])
+    expect(put(rollout('b', 'B', -3, 2))).toEqual([3, 1, 1, 1, 1, 1])
+    expect(put(rollout('b', 'B', 0, 1))).toEqual([2, 1, 1 / 3, 1, 1 / 3, 2 / 3])
+  })
+
+  it('are of one k each', () => {
+    const selection = select(frameOf(runOf([rollout('a', 'A', 1), rollout('b', 'A', 0)])), {}, undefined)
+    const options = { estimators: ESTIMATORS, confidence: 0.9, resamples: 0, seed: 0 }
+    const passOf = (k: number) => passTable(selection, { ...options, ks: [k] }).estimates[0]?.of.pass?.value
+    expect([passOf(1), passOf(2), passOf(3), passOf(1)]).toEqual([0.5, 1, null, 0.5])
+  })
+
+  it('are added up in the order of their first rows, not of their versions', () => {
+    const rows = [rollout('a', 'A', 1e16, 1), rollout('b', 'A', -1e16, 2), rollout('c', 'A', 1, 0)]
+    const options = { ks: [1], estimators: ESTIMATORS, confidence: 0.9, resamples: 0, seed: 0 }
+    const { estimates } = passTable(select(frameOf(runOf(rows)), {}, undefined), options)
+    expect(estimates[0]?.of.best?.value).toBe(1 / 3)
+  })
+})
+
+describe('what is kept', () => {
+  const frame = frameOf(
+    runOf(['a', 'b', 'c'].map((id, step) => trajectory(id, { train_step: step, scores: [scoreOf(1)] }))),
+  )
+  /** How many of the three buckets are computed for a list whose statistics take so many bytes each. */
+  const computed = (name: string, bytes: number): number => {
+    const selection = select(frame, {}, undefined)
+    let asked = 0
+    const compute = (changed: readonly Bucket[]) => {
+      asked = changed.length
+      return changed
+    }
+    statisticsOfBuckets(selection, name, bucketsOf(selection, ['train_step']), compute, () => bytes)
+    return asked
+  }
+
+  it('is not a list that would not fit, and what fits stays beside it', () => {
+    expect([computed('small', 0), computed('small', 0)]).toEqual([3, 0])
+    expect([computed('large', 1000), computed('large', 1000)]).toEqual([3, 3])
+    expect(computed('small', 0)).toBe(0)
+  })
+
+  it('makes room for what is asked for, the oldest first', () => {
+    for (const name of ['one', 'two', 'three']) expect(computed(name, 40)).toBe(3)
+    expect([computed('three', 40), computed('two', 40)]).toEqual([0, 0])
+    expect(computed('one', 40)).toBe(3)
   })
 })
 
