@@ -156,3 +156,14 @@ export class Texts {
     return this.codes.byteLength + this.dictionary.bytes
   }
 }
+
+/** Lists of rows as one, one after the other. */
+export function joinedRows(lists: readonly Uint32Array[]): Uint32Array {
+  const rows = new Uint32Array(lists.reduce((sum, { length }) => sum + length, 0))
+  let n = 0
+  for (const list of lists) {
+    rows.set(list, n)
+    n += list.length
+  }
+  return rows
+}

@@ -1,7 +1,7 @@
 /** What rewards would have been by other formulas over what is stored, and what of the groups would give a gradient. */
 import { Problem } from '#services/problem.ts'
 import { type Bucket, type Dimension, bucketsOf } from './buckets.ts'
-import { Reals, at } from './columns.ts'
+import { Reals, at, joinedRows } from './columns.ts'
 import { derived } from './derived.ts'
 import { type Column, CHUNK_ROWS } from './formula-columns.ts'
 import { type Formula, parseFormula } from './formula.ts'
@@ -305,17 +305,6 @@ const finishedOf = (selection: Selection): Selection =>
     return finished.rows.length === selection.rows.length ? selection : finished
   })
 
-/** One list after the other. */
-function joined(lists: readonly Uint32Array[]): Uint32Array {
-  const rows = new Uint32Array(lists.reduce((sum, { length }) => sum + length, 0))
-  let n = 0
-  for (const list of lists) {
-    rows.set(list, n)
-    n += list.length
-  }
-  return rows
-}
-
 /** For each list of rows the statistics of each formula. `stored` gives groups with the stored rewards; those of the lists unless said. */
 function statisticsOf(
   { frame, scores }: Selection,
@@ -323,7 +312,7 @@ function statisticsOf(
   formulas: readonly NamedFormula[],
   { incomplete, stored }: { readonly incomplete: boolean; readonly stored?: () => Groups },
 ): CounterfactualStatistics[][] {
-  const all = { frame, scores, rows: joined(lists) }
+  const all = { frame, scores, rows: joinedRows(lists) }
   const { layout, firsts } = groupLayouts(frame, lists)
   const scored = lists.map((rows) => scoredRows({ frame, scores, rows }))
   const ofLists = groupsWith(all, layout, scores.reward)

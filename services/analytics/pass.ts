@@ -1,7 +1,7 @@
 /** pass@k, pass^k, best@k, worst@k and maj@k over the items of a selection, with intervals by resampling items. */
 import { passAtK, passHatK } from '#services/core/pass-at-k.ts'
 import { type Bucket, bucketsOf } from './buckets.ts'
-import { at } from './columns.ts'
+import { at, joinedRows } from './columns.ts'
 import { bestWeights, majorityOf } from './draws.ts'
 import { statisticsOfBuckets } from './kept-buckets.ts'
 import { type Units, unitsOf } from './pass-units.ts'
@@ -116,12 +116,7 @@ interface UnitValues {
 /** The values of the units of each of these buckets, of which no two share a policy version: so no unit is in two. */
 function valuesOfBuckets(selection: Selection, buckets: readonly Bucket[], wanted: readonly Wanted[]): UnitValues[] {
   const estimators = new Set(wanted.map(({ estimator }) => estimator))
-  const rows = new Uint32Array(buckets.reduce((sum, bucket) => sum + bucket.rows.length, 0))
-  let filled = 0
-  for (const bucket of buckets) {
-    rows.set(bucket.rows, filled)
-    filled += bucket.rows.length
-  }
+  const rows = joinedRows(buckets.map((bucket) => bucket.rows))
   const units = unitsOf(
     { ...selection, rows },
     { rewards: estimators.has('best') || estimators.has('worst'), votes: estimators.has('maj') },

@@ -51,17 +51,18 @@ export function snapshotById(db: Kysely<Database>, snapshotId: number): Promise<
     .executeTakeFirst()
 }
 
-/** The files of a table at a snapshot, oldest first. */
-export async function filesAt(db: Kysely<Database>, table: LakeTableName, snapshotId: number): Promise<DataFile[]> {
-  const rows = await db
+/** The files of some tables at a snapshot, oldest first. */
+const filesOf = (db: Kysely<Database>, tables: readonly LakeTableName[], snapshotId: number) =>
+  db
     .selectFrom('data_files')
-    .selectAll()
-    .where('table_name', '=', table)
+    .where('table_name', 'in', tables)
     .where('begin_snapshot', '<=', snapshotId)
     .where((where) => where.or([where('end_snapshot', 'is', null), where('end_snapshot', '>', snapshotId)]))
     .orderBy('path')
-    .execute()
-  return rows as DataFile[]
+
+/** The files of a table at a snapshot, oldest first. */
+export async function filesAt(db: Kysely<Database>, table: LakeTableName, snapshotId: number): Promise<DataFile[]> {
+  return (await filesOf(db, [table], snapshotId).selectAll().execute()) as DataFile[]
 }
 
 /** Where the files of some tables lie at a snapshot, in one look and without what is known of their columns. */
@@ -70,14 +71,7 @@ export function filePathsAt(
   tables: readonly LakeTableName[],
   snapshotId: number,
 ): Promise<{ readonly table_name: string; readonly path: string }[]> {
-  return db
-    .selectFrom('data_files')
-    .select(['table_name', 'path'])
-    .where('table_name', 'in', tables)
-    .where('begin_snapshot', '<=', snapshotId)
-    .where((where) => where.or([where('end_snapshot', 'is', null), where('end_snapshot', '>', snapshotId)]))
-    .orderBy('path')
-    .execute()
+  return filesOf(db, tables, snapshotId).select(['table_name', 'path']).execute()
 }
 
 /** A file as a catalog record names it. */

@@ -23,15 +23,11 @@ async function merged(
 
 /** The staged rows of one cut, and then of another: the memory that they took serves again. */
 export class Staging {
-  #folder: string
+  #folder = ''
   #tables = new Map<LakeTableName, Map<string, StagedRows>>()
   readonly #spare = new Map<LakeTableName, StagedRows>()
 
-  constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  /** Forgets every row and begins anew in another folder. */
+  /** Forgets every row and begins anew in a folder; the first thing to do. */
   beginIn(folder: string): void {
     for (const [table, days] of this.#tables) for (const rows of days.values()) this.#spare.set(table, rows)
     this.#tables = new Map()

@@ -37,12 +37,12 @@ function commandOf(pid: number): string {
 
 beforeAll(async () => {
   world = await sqlWorld(ROWS, {
-    timeMs: 2_000,
+    timeMs: 3_000,
     memoryMb: 192,
     processMb: 700,
     spillMb: 64,
-    bytesMax: 1_000_000,
-    rowsMax: 10_000,
+    bytesMax: 4_000_000,
+    rowsMax: 50_000,
     jsonRowsMax: 1_000,
   })
   secret = join(world.folder, 'secret.csv')
@@ -143,7 +143,7 @@ describe('a query that takes too much ends, and the next is answered', () => {
       expect(rows).toMatchObject({ code: 'sql_limit', message: expect.stringContaining('rows') })
       const bytes = await world
         .bytes(
-          `SELECT ${Array.from({ length: 12 }, () => 'md5(random()::VARCHAR)').join(' || ')} AS x FROM range(9000)`,
+          `SELECT ${Array.from({ length: 12 }, () => 'md5(random()::VARCHAR)').join(' || ')} AS x FROM range(50000)`,
           { format },
         )
         .catch((caught: unknown) => caught)
