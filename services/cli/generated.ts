@@ -1,5 +1,5 @@
 /** What is made from the definitions and kept in the repository: schemas for producers, the API, a catalogue for people. */
-import { canonicalText } from '#services/core/canonical.ts'
+import { canonicalBytes } from '#services/core/canonical.ts'
 import { createHash } from 'node:crypto'
 import type { TSchema } from 'typebox'
 import { EVENTS, EVENT_TYPES } from '#schemas/events.ts'
@@ -97,7 +97,9 @@ function shape(value: unknown): unknown {
 export function frozenHash(definition: Omit<EventDefinition, 'data'> & { readonly data: TSchema }): string {
   const { data, key, partitionBy, defaults, uncompared, mayAdd, internal } = definition
   return createHash('sha256')
-    .update(canonicalText(shape({ data: plainSchema(data), key, partitionBy, defaults, uncompared, mayAdd, internal })))
+    .update(
+      canonicalBytes(shape({ data: plainSchema(data), key, partitionBy, defaults, uncompared, mayAdd, internal })),
+    )
     .digest('hex')
 }
 

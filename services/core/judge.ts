@@ -1,5 +1,6 @@
 /** Judges records of the log: what HTTP brought and what producers wrote themselves go through here alike. */
 import { hash } from 'node:crypto'
+import type { Data } from '#schemas/events/define.ts'
 import { readEvent } from './event-reader.ts'
 import type { Judged } from './fold/fact.ts'
 import { eventHash, naturalKey } from './identity.ts'
@@ -17,6 +18,34 @@ export interface RawRecord {
 /** The SHA-256 of the bytes of a record, in hex; that of nothing for a null value. */
 export function recordHash(record: Pick<RawRecord, 'value'>): string {
   return hash('sha256', record.value ?? new Uint8Array(), 'hex')
+}
+
+/** Long fields that no fold reads: of an event, of its messages, of its tool calls. */
+const BODIES = {
+  event: 'raw_output think_text answer_text prompt_token_ids completion_token_ids logprobs loss_mask info'.split(' '),
+  call: 'arguments raw_call schema_errors output_text output_json'.split(' '),
+}
+
+/** Set to undefined, not deleted, which would cost the object its shape. */
+function without(fields: Data, names: readonly string[]): void {
+  for (const name of names) if (fields[name] !== undefined) fields[name] = undefined
+}
+
+/**
+ * Takes out bodies, which no fold reads. Thousands of facts wait to be folded together, and with their texts they would
+ * outlive the young part of the heap (a batch: 24 µs of processor an event with them, 19 without).
+ */
+function letGoOfBodies(data: Data): void {
+  without(data, BODIES.event)
+  for (const field of ['prompt', 'observation']) {
+    const messages = data[field]
+    if (typeof messages === 'string') data[field] = undefined
+    else if (Array.isArray(messages))
+      for (const message of messages as Data[])
+        if (typeof message['content'] === 'string') message['content'] = undefined
+  }
+  const calls = data['tool_calls']
+  if (Array.isArray(calls)) for (const call of calls as Data[]) without(call, BODIES.call)
 }
 
 /** Reads a record as a fact, a stray or an unreadable one. `partitionOf` says where a key belongs. */
@@ -48,14 +77,7 @@ export function judge(record: RawRecord, partitionOf: (key: string) => number): 
       partitionKey: event.partitionKey,
     }
   }
-  return {
-    readable: true,
-    partition,
-    offset,
-    time,
-    type: event.type,
-    naturalKey: key,
-    contentHash: eventHash(event.type, event.data),
-    data: event.data,
-  }
+  const contentHash = eventHash(event.type, event.data)
+  letGoOfBodies(event.data)
+  return { readable: true, partition, offset, time, type: event.type, naturalKey: key, contentHash, data: event.data }
 }

@@ -98,6 +98,8 @@ export class Leaf {
   readonly defined: number
   readonly #room: TextRoom
   #count = 0
+  /** The level of definition of all entries so far, while they agree: most columns have a value in every row or in none. */
+  #oneDef: number | undefined
   #reps: Uint8Array
   #defs = new Uint8Array(64)
   /** Numbers; of texts the place in the room, of instants the milliseconds. */
@@ -120,12 +122,9 @@ export class Leaf {
 
   #entry(rep: number, def: number): number {
     const at = this.#count++
-    if (at === this.#defs.length) {
-      this.#defs = grown(this.#defs, new Uint8Array(at * 2))
-      this.#values = grown(this.#values, new Float64Array(at * 2))
-      if (this.#reps.length > 0) this.#reps = grown(this.#reps, new Uint8Array(at * 2))
-      if (this.#lengths.length > 0) this.#lengths = grown(this.#lengths, new Uint32Array(at * 2))
-    }
+    if (at === this.#defs.length) this.#grow(at * 2)
+    if (at === 0) this.#oneDef = def
+    else if (this.#oneDef !== def) this.#oneDef = undefined
     this.#defs[at] = def
     if (this.#reps.length > 0) {
       this.#reps[at] = rep
@@ -133,6 +132,22 @@ export class Leaf {
       this.#room.bytes += ENTRY_BYTES
     }
     return at
+  }
+
+  #grow(entries: number): void {
+    this.#defs = grown(this.#defs, new Uint8Array(entries))
+    this.#values = grown(this.#values, new Float64Array(entries))
+    if (this.#reps.length > 0) this.#reps = grown(this.#reps, new Uint8Array(entries))
+    if (this.#lengths.length > 0) this.#lengths = grown(this.#lengths, new Uint32Array(entries))
+  }
+
+  /** Adds rows of which none has a value; there must be no others yet. */
+  blank(rows: number): void {
+    if (rows > this.#defs.length) this.#grow(rows)
+    this.#defs.fill(0, 0, rows)
+    this.#reps.fill(0, 0, rows)
+    this.#count = rows
+    this.#oneDef = rows > 0 ? 0 : undefined
   }
 
   /** Forgets the entries; their room is kept for what comes next. */
@@ -187,13 +202,20 @@ export class Leaf {
 
   /** How many of these entries are null; with `isBounded` the least and greatest value too, unless one has no order. */
   span(entries: Uint32Array, isBounded: boolean): Span {
-    const { defined } = this
-    let nulls = 0
-    for (const entry of entries) if (this.#defs[entry] !== defined) nulls += 1
+    const nulls = entries.length - this.#held(entries)
     const isEmpty = nulls === entries.length
     if (isEmpty || !isBounded || this.layout.as === 'flag') return { nulls, isEmpty }
     const bounds = this.isText ? this.#textBounds(entries) : this.#numberBounds(entries)
     return { nulls, isEmpty, ...bounds }
+  }
+
+  /** How many of these entries have a value. */
+  #held(entries: Uint32Array): number {
+    const { defined } = this
+    if (this.#oneDef !== undefined) return this.#oneDef === defined ? entries.length : 0
+    let held = 0
+    for (const entry of entries) if (this.#defs[entry] === defined) held += 1
+    return held
   }
 
   #numberBounds(entries: Uint32Array): { low: number; high: number } | undefined {
@@ -253,7 +275,9 @@ export class Leaf {
   /** Writes levels and values of these entries as the body of a page. */
   write(page: Page, entries: Uint32Array): void {
     if (this.repeated > 0) writeLevels(page, entries, this.#reps)
-    writeLevels(page, entries, this.#defs)
+    if (this.#oneDef === undefined) writeLevels(page, entries, this.#defs)
+    else writeLevel(page, entries.length, this.#oneDef)
+    if (this.#oneDef !== undefined && this.#oneDef !== this.defined) return
     if (this.layout.as === 'text') this.#writeTexts(page, entries)
     else if (this.layout.as === 'flag') this.#writeFlags(page, entries)
     else this.#writeNumbers(page, entries)
@@ -293,9 +317,7 @@ export class Leaf {
   #writeNumbers(page: Page, entries: Uint32Array): void {
     const { as, physical } = this.layout
     const size = physical === INT32 ? 4 : 8
-    let held = 0
-    for (const entry of entries) if (this.#defs[entry] === this.defined) held += 1
-    let at = page.add(held * size)
+    let at = page.add(this.#held(entries) * size)
     const { view } = page
     for (const entry of entries) {
       if (this.#defs[entry] !== this.defined) continue
@@ -330,6 +352,14 @@ function microsOf(instant: string): number {
 function grown<Kind extends Uint8Array | Uint32Array | Float64Array>(from: Kind, to: Kind): Kind {
   to.set(from)
   return to
+}
+
+/** Levels that are all the same, as `writeLevels` writes them. */
+function writeLevel(page: Page, entries: number, level: number): void {
+  const head = page.add(4)
+  page.varint(entries * 2)
+  page.bytes[page.add(1)] = level
+  page.view.setUint32(head, page.length - head - 4, true)
 }
 
 /** Levels as runs of equal ones, with their length in bytes in front. All levels here fit into a byte. */

@@ -21,6 +21,8 @@ export interface Node {
   add(value: unknown, rep: number, def: number): void
   /** Adds that there is nothing, because something that holds this is absent or empty. */
   none(rep: number, def: number): void
+  /** Adds rows of which none has a value; nothing was added before. */
+  blank(rows: number): void
   /** Forgets what was added. */
   clear(): void
   /** Appends its elements of the schema and its leaves, in the order of Parquet. */
@@ -55,6 +57,10 @@ class Scalar implements Node {
 
   none(rep: number, def: number): void {
     this.#leaf.none(rep, def)
+  }
+
+  blank(rows: number): void {
+    this.#leaf.blank(rows)
   }
 
   clear(): void {
@@ -96,6 +102,10 @@ class Struct implements Node {
     for (const [, node] of this.#fields) node.none(rep, def)
   }
 
+  blank(rows: number): void {
+    for (const [, node] of this.#fields) node.blank(rows)
+  }
+
   clear(): void {
     for (const [, node] of this.#fields) node.clear()
   }
@@ -127,6 +137,10 @@ class List implements Node {
 
   none(rep: number, def: number): void {
     this.#element.none(rep, def)
+  }
+
+  blank(rows: number): void {
+    this.#element.blank(rows)
   }
 
   clear(): void {

@@ -6,6 +6,7 @@ import { eventHash, naturalKey } from '#services/core/identity.ts'
 import { instantFromMs } from '#services/core/instant.ts'
 import { placeColumns } from '#services/core/lake-place.ts'
 import { eachLakeRow } from '#services/core/lake-rows.ts'
+import type { ByteRoom } from '#services/log/byte-room.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
 import { Problem } from '#services/problem.ts'
 import type { JobContext, StageRequest } from './jobs.ts'
@@ -80,9 +81,15 @@ function stageRecord(
   return event
 }
 
+/** Where records come from, and memory for them that is theirs alone. */
+export interface RecordSource {
+  readonly log: Log
+  readonly room: ByteRoom
+}
+
 /** Stages every record in [from, to), and keeps the events that are no steps: rows that change are made of such. */
 export async function stageRecords(
-  log: Log,
+  { log, room }: RecordSource,
   staging: Staging,
   request: StageRequest,
   landmarks: PlacedEvents,
@@ -97,7 +104,7 @@ export async function stageRecords(
     let at = request.from.get(partition) ?? 0
     while (at < end) {
       context.signal.throwIfAborted()
-      const batch = await log.read(partition, at, READ)
+      const batch = await log.read(partition, at, { ...READ, room })
       const last = batch.at(-1)
       if (last === undefined)
         throw new Problem(

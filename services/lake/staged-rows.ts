@@ -86,7 +86,7 @@ export class StagedRows {
   /** The first value of a column: the rows before it have none. */
   #begin(column: Column): Node {
     const node = (column.node ??= columnNode(duckType(column.type), { rep: 0, def: 0, room: this.#room }))
-    for (let row = 0; row < this.#waiting; row++) node.none(0, 0)
+    node.blank(this.#waiting)
     column.isUsed = true
     return node
   }

@@ -4,6 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { ByteRoom } from '#services/log/byte-room.ts'
 import type { Log } from '#services/log/log.ts'
 import { includes, isSamePlace, type Offsets } from '#services/position.ts'
 import { type PlacedEvents, stageRecords } from './cut-records.ts'
@@ -30,6 +31,8 @@ export class Stager {
   readonly #scratchDir: string
   /** Those that served a cut: there are two at a time, one that gathers and one that is written. */
   readonly #spare: Staging[] = []
+  /** Where records lie until they are staged. */
+  readonly #room = new ByteRoom()
   #ahead: Staged | undefined
   #last: Promise<unknown> = Promise.resolve()
 
@@ -83,7 +86,13 @@ export class Stager {
 
   async #extended(staged: Staged, log: Log, request: StageRequest, context: JobContext): Promise<Staged> {
     try {
-      const { records, bytes } = await stageRecords(log, staged.staging, request, staged.landmarks, context)
+      const { records, bytes } = await stageRecords(
+        { log, room: this.#room },
+        staged.staging,
+        request,
+        staged.landmarks,
+        context,
+      )
       staged.records += records
       staged.bytes += bytes
       staged.to = request.to

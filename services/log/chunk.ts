@@ -6,6 +6,7 @@
  * key length (2), index in the header table (2), key, value.
  */
 import { crc32 } from 'node:zlib'
+import type { ByteRoom } from './byte-room.ts'
 import type { LogRecord, NewRecord } from './log.ts'
 
 const FORMAT = 1
@@ -28,8 +29,13 @@ export interface Chunk {
   readonly recordsAt: number
 }
 
-/** Encodes records under dense offsets from `base` on. */
-export function encodeChunk(base: number, appendedAtMs: number, records: readonly NewRecord[]): Buffer {
+/** Encodes records under dense offsets from `base` on, into memory that `room` gives where there is one. */
+export function encodeChunk(
+  base: number,
+  appendedAtMs: number,
+  records: readonly NewRecord[],
+  room?: ByteRoom,
+): Buffer {
   const table: Readonly<Record<string, string>>[] = []
   const places = new Map<string, number>()
   const keyBytes: number[] = []
@@ -55,7 +61,8 @@ export function encodeChunk(base: number, appendedAtMs: number, records: readonl
   }
   const tableText = Buffer.from(JSON.stringify(table))
   const recordsAt = ENDS_AT + 4 * records.length + tableText.length
-  const bytes = Buffer.allocUnsafe(recordsAt + recordsBytes)
+  const size = recordsAt + recordsBytes
+  const bytes = room?.take(size) ?? Buffer.allocUnsafe(size)
   bytes.writeUInt32LE(FORMAT, 4)
   bytes.writeDoubleLE(base, 8)
   bytes.writeDoubleLE(appendedAtMs, 16)

@@ -2,6 +2,7 @@
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { join } from 'node:path'
 import { Problem } from '#services/problem.ts'
+import type { ByteRoom } from './byte-room.ts'
 import { baseOf, openChunk, recordAt, type Chunk } from './chunk.ts'
 import type { Bounds, Log, LogRecord, ReadLimit } from './log.ts'
 import { partitionOf } from './murmur2.ts'
@@ -133,6 +134,24 @@ function holeFrom(info: LogInfo, partition: number, offset: number): number | un
   return info.holes[partition]?.find(([from, to]) => from <= offset && offset < to)?.[1]
 }
 
+/** The chunks of a range of keys, each a copy of its own, or in a room where there is one. */
+function* chunksOf(
+  files: LogFiles,
+  range: { start: Buffer; end: Buffer },
+  room: ByteRoom | undefined,
+): Generator<Uint8Array> {
+  if (room === undefined) {
+    for (const { value } of files.chunks.getRange(range)) yield value
+    return
+  }
+  room.clear()
+  for (const key of files.chunks.getKeys(range)) {
+    // What LMDB hands out here is good until it is asked for something else.
+    const value = files.chunks.getBinaryFast(key)
+    if (value !== undefined) yield room.copy(new Uint8Array(value.buffer, value.byteOffset, value.length))
+  }
+}
+
 /** Reads records of a partition from an offset on; see the port. */
 export function readRecords(
   files: LogFiles,
@@ -148,7 +167,7 @@ export function readRecords(
   if (info.holes[partition] !== undefined && fromOffset < boundsOf(files, info, partition).start)
     throw corrupt(partition, fromOffset, 'it begins later')
   const range = { start: chunkKey(partition, fromOffset + 1), end: chunkKey(partition + 1, 0) }
-  for (const { value } of files.chunks.getRange(range)) {
+  for (const value of chunksOf(files, range, limit.room)) {
     const chunk = opened(value, partition, next)
     if (chunk.base > next) {
       const hole = holeFrom(info, partition, next)

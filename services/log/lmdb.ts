@@ -6,6 +6,7 @@ import { lockFolder } from '#services/folder-lock.ts'
 import { errorText, type Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
+import { ByteRoom } from './byte-room.ts'
 import { CHUNK_RECORDS_MAX, encodeChunk, KEY_BYTES_MAX } from './chunk.ts'
 import {
   boundsOf,
@@ -117,8 +118,8 @@ function* runs(records: readonly NewRecord[]): Generator<NewRecord[]> {
   if (run.length > 0) yield run
 }
 
-/** Gives offsets to appends in the order in which they came. */
-function planOf(batch: readonly Pending[], ends: readonly number[], nowMs: number): Plan {
+/** Gives offsets to appends in the order in which they came. Chunks lie in the room. */
+function planOf(batch: readonly Pending[], ends: readonly number[], nowMs: number, room: ByteRoom): Plan {
   const byPartition: NewRecord[][] = ends.map(() => [])
   const answers = batch.map(({ records }) => {
     const answer = new Map<number, number>()
@@ -137,7 +138,7 @@ function planOf(batch: readonly Pending[], ends: readonly number[], nowMs: numbe
     for (const run of runs(records)) {
       const base = next[partition] ?? 0
       next[partition] = base + run.length
-      puts.push({ key: chunkKey(partition, base + run.length), value: encodeChunk(base, nowMs, run) })
+      puts.push({ key: chunkKey(partition, base + run.length), value: encodeChunk(base, nowMs, run, room) })
     }
   }
   return { puts, ends: next, answers }
@@ -159,6 +160,8 @@ class Appender {
   #info: LogInfo
   /** The next offset of each partition, as committed; undefined after a failure, until it is read again. */
   #ends: number[] | undefined
+  /** The chunks of the write under way. */
+  #chunks = new ByteRoom()
   #waiting: Pending[] = []
   #pendingBytes = 0
   #running: Promise<void> | undefined
@@ -258,16 +261,19 @@ class Appender {
     try {
       if (this.#broken !== undefined) throw this.#broken
       this.#ends ??= this.#readEnds()
-      const plan = planOf(batch, this.#ends, this.#options.clock().getTime())
+      const plan = planOf(batch, this.#ends, this.#options.clock().getTime(), this.#chunks)
       await this.#room.reserve(
         this.#endOfPages() + TREE_BYTES + plan.puts.reduce((sum, { value }) => sum + value.length + 3 * PAGE_BYTES, 0),
       )
       await this.#gate.write(() => this.#write(plan.puts))
       this.#ends = plan.ends
+      this.#chunks.clear()
       for (const [index, pending] of batch.entries()) pending.resolve(plan.answers[index] ?? new Map())
     } catch (error) {
       // What is committed is read again before the next write, so that offsets stay dense.
       this.#ends = undefined
+      // LMDB may not be done with what it could not write.
+      this.#chunks = new ByteRoom()
       const problem = await this.#failure(error)
       for (const pending of batch) pending.reject(problem)
     } finally {

@@ -1,5 +1,6 @@
 /** The log port: where facts are kept in order. Partitions, dense offsets, durable appends. */
 import type { Offsets } from '#services/position.ts'
+import type { ByteRoom } from './byte-room.ts'
 
 /** A record to append. Its partition is murmur2(key) mod partitions, as Kafka's Java client does. */
 export interface NewRecord {
@@ -32,6 +33,11 @@ export interface Bounds {
 export interface ReadLimit {
   readonly recordsMax: number
   readonly bytesMax: number
+  /**
+   * Where the values may lie, for one who is done with them before he reads into the same room again. A log that does
+   * not copy them makes no use of it.
+   */
+  readonly room?: ByteRoom | undefined
 }
 
 export interface Log {

@@ -4,6 +4,7 @@ import type { Judged } from '#services/core/fold/fact.ts'
 import { fold } from '#services/core/fold/fold.ts'
 import { type Changes, FoldState } from '#services/core/fold/state.ts'
 import { type HashRange, RecentHashes } from '#services/core/recent-hashes.ts'
+import type { ByteRoom } from '#services/log/byte-room.ts'
 import type { Log, LogRecord } from '#services/log/log.ts'
 import type { Store, StoreTransaction } from '#services/store/store.ts'
 import { PROJECTION } from './doubt.ts'
@@ -26,6 +27,8 @@ export interface PartitionOptions {
   readonly store: Store
   /** The epoch under which it was claimed; undefined takes the one that is there. */
   readonly epoch?: number
+  /** Where batches lie while they are folded. Partitions that are prepared one after the other share it. */
+  readonly room?: ByteRoom | undefined
 }
 
 /** What folding a batch gave. */
@@ -93,7 +96,8 @@ export class PartitionFold {
   /** Reads the next batch and folds it in memory. It must be committed next, or forgotten. */
   async prepare(): Promise<Batch> {
     const cursor = this.#cursor ?? (await this.seek())
-    const records = await this.#options.log.read(this.partition, cursor.nextOffset, BATCH)
+    const { log, room } = this.#options
+    const records = await log.read(this.partition, cursor.nextOffset, { ...BATCH, room })
     const last = records.at(-1)
     if (last === undefined) return { cursor, nextOffset: cursor.nextOffset, records: 0, bytes: 0, full: false }
     try {

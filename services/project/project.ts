@@ -1,5 +1,6 @@
 /** project: the only judge. Follows the log, folds every partition, and tells readers how far the rows go. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ByteRoom } from '#services/log/byte-room.ts'
 import type { Log } from '#services/log/log.ts'
 import type { HashRange } from '#services/core/recent-hashes.ts'
 import { type Logger, errorText } from '#services/logger.ts'
@@ -110,6 +111,7 @@ class Projector implements Project {
   readonly #options: ProjectOptions
   readonly #folding = new Map<number, Folding>()
   readonly #commits = new Commits(this.offsets)
+  readonly #room = new ByteRoom()
   readonly #stopping = new AbortController()
   #claims: Claims | undefined
   #gate: (() => Promise<void>) | undefined
@@ -148,7 +150,7 @@ class Projector implements Project {
   }
 
   async #take({ part, epoch }: Claim): Promise<void> {
-    const fold = new PartitionFold({ ...this.#options, partition: part, epoch })
+    const fold = new PartitionFold({ ...this.#options, partition: part, epoch, room: this.#room })
     this.offsets.set(part, (await fold.seek()).nextOffset)
     this.#folding.set(part, { fold, failing: undefined, isResting: false, backoffMs: IDLE_MS })
     this.#commits.tell(0)

@@ -1,7 +1,7 @@
 /** Folds events about runs: start, finish, checkpoints, metrics. */
 import type { Data } from '#schemas/events/define.ts'
 import type { Row } from '#schemas/tables.ts'
-import { canonicalText } from '#services/core/canonical.ts'
+import { contentHash } from '#services/core/canonical.ts'
 import type { Fact } from './fact.ts'
 import { ACCEPTED, type Outcome, again } from './outcome.ts'
 import { type FoldState, rowKey } from './state.ts'
@@ -109,7 +109,7 @@ export function foldPolicy(state: FoldState, fact: Fact): Outcome {
   }
   const before = known.data as Data
   const differing = Object.keys(fact.data).filter(
-    (field) => Object.hasOwn(before, field) && canonicalText(before[field]) !== canonicalText(fact.data[field]),
+    (field) => Object.hasOwn(before, field) && contentHash(before[field]) !== contentHash(fact.data[field]),
   )
   if (differing.length > 0) {
     return settle(state, fact, runRow(state, fact), {
