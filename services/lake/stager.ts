@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ByteRoom } from '#services/log/byte-room.ts'
+import { ByteRoom } from '#services/byte-room.ts'
 import type { Log } from '#services/log/log.ts'
 import { includes, isSamePlace, type Offsets } from '#services/position.ts'
 import { type PlacedEvents, stageRecords } from './cut-records.ts'

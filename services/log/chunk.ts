@@ -6,7 +6,7 @@
  * key length (2), index in the header table (2), key, value.
  */
 import { crc32 } from 'node:zlib'
-import type { ByteRoom } from './byte-room.ts'
+import type { ByteRoom } from '#services/byte-room.ts'
 import type { LogRecord, NewRecord } from './log.ts'
 
 const FORMAT = 1

@@ -2,7 +2,7 @@
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { join } from 'node:path'
 import { Problem } from '#services/problem.ts'
-import type { ByteRoom } from './byte-room.ts'
+import type { ByteRoom } from '#services/byte-room.ts'
 import { baseOf, openChunk, recordAt, type Chunk } from './chunk.ts'
 import type { Bounds, Log, LogRecord, ReadLimit } from './log.ts'
 import { partitionOf } from './murmur2.ts'

@@ -6,7 +6,7 @@ import { lockFolder } from '#services/folder-lock.ts'
 import { errorText, type Logger } from '#services/logger.ts'
 import type { Offsets } from '#services/position.ts'
 import { Problem } from '#services/problem.ts'
-import { ByteRoom } from './byte-room.ts'
+import { ByteRoom } from '#services/byte-room.ts'
 import { CHUNK_RECORDS_MAX, encodeChunk, KEY_BYTES_MAX } from './chunk.ts'
 import {
   boundsOf,

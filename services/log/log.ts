@@ -1,6 +1,6 @@
 /** The log port: where facts are kept in order. Partitions, dense offsets, durable appends. */
 import type { Offsets } from '#services/position.ts'
-import type { ByteRoom } from './byte-room.ts'
+import type { ByteRoom } from '#services/byte-room.ts'
 
 /** A record to append. Its partition is murmur2(key) mod partitions, as Kafka's Java client does. */
 export interface NewRecord {

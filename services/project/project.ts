@@ -1,6 +1,6 @@
 /** project: the only judge. Follows the log, folds every partition, and tells readers how far the rows go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ByteRoom } from '#services/log/byte-room.ts'
+import { ByteRoom } from '#services/byte-room.ts'
 import type { Log } from '#services/log/log.ts'
 import type { HashRange } from '#services/core/recent-hashes.ts'
 import { type Logger, errorText } from '#services/logger.ts'
