@@ -1,6 +1,7 @@
 /** What every adapter of the log port must do. An adapter's test file calls this with a way to open an empty one. */
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ByteRoom } from '#services/byte-room.ts'
 import type { Log, LogRecord, NewRecord } from '#services/log/log.ts'
 import type { Offsets } from '#services/position.ts'
 
@@ -72,6 +73,28 @@ export function logContract(name: string, openEmpty: () => Promise<Log>): void {
       const found = await log.read(1, 0, ALL)
       expect(found.map(({ value }) => value?.length)).toEqual([0, large.length, 5])
       expect(Buffer.from(found[1]?.value ?? []).equals(large)).toBe(true)
+    })
+
+    test('a room for values gives the same records, piece after piece', async () => {
+      const key = keyIn(log, 1)
+      const sizes = [1, 300_000, 4 * 1024 * 1024, 40, 2_500_000, 2_500_000, 9]
+      await log.append(sizes.map((size, index) => ({ key, value: Buffer.alloc(size, index + 1) })))
+      await log.append(sizes.map((size, index) => ({ key, value: Buffer.alloc(size, index + 101) })))
+      const room = new ByteRoom()
+      const seen: string[] = []
+      for (let next = 0; ;) {
+        const piece = await log.read(1, next, { recordsMax: 3, bytesMax: 1e9, room })
+        const last = piece.at(-1)
+        if (last === undefined) break
+        for (const { offset, value } of piece) {
+          const bytes = Buffer.from(value ?? [])
+          expect(bytes.equals(Buffer.alloc(bytes.length, bytes[0]))).toBe(true)
+          seen.push(`${offset}: ${bytes.length} of ${bytes[0]}`)
+        }
+        next = last.offset + 1
+      }
+      const wanted = [1, 101].flatMap((first) => sizes.map((size, index) => `${size} of ${first + index}`))
+      expect(seen).toEqual(wanted.map((text, offset) => `${offset}: ${text}`))
     })
 
     test('records of one append keep their order in each partition', async () => {

@@ -2,19 +2,22 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { keysOf } from '#services/core/fold/keys.ts'
+import type { Judged } from '#services/core/fold/fact.ts'
 import { fold } from '#services/core/fold/fold.ts'
 import { type Changes, FoldState } from '#services/core/fold/state.ts'
 import type { NewRecord } from '#services/log/log.ts'
+import { readEvent } from '#services/core/event-reader.ts'
 import { judge } from '#services/core/judge.ts'
 import { history, recordOf, type SentEvent } from '#tests/support/histories.ts'
 
-/** Folds records as one partition of one log. */
-function folded(records: readonly NewRecord[]): Changes {
+/** Folds records as one partition of one log; `seen` may say otherwise what was judged. */
+function folded(records: readonly NewRecord[], seen = (judged: Judged, _record: NewRecord): Judged => judged): Changes {
   const state = new FoldState(0)
   records.forEach((record, offset) => {
-    const judged = judge(
-      { partition: 0, offset, appendedAtMs: 0, headers: record.headers ?? {}, value: record.value },
-      () => 0,
+    const raw = { partition: 0, offset, appendedAtMs: 0, headers: record.headers ?? {}, value: record.value }
+    const judged = seen(
+      judge(raw, () => 0),
+      record,
     )
     for (const [table, key] of keysOf(judged)) if (!state.knows(table, key)) state.load(table, key, null)
     fold(state, judged)
@@ -51,7 +54,84 @@ const shuffled = (events: readonly SentEvent[], seed: number) => {
   return order.sort((left, right) => left.rank - right.rank).map(({ event }) => event)
 }
 
+/** The judged event with all that its record says. */
+function withBodies(judged: Judged, record: NewRecord): Judged {
+  const event = readEvent(record.value, record.headers)
+  return judged.readable === true && event.readable ? { ...judged, data: event.data } : judged
+}
+
+const IMAGES = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(64))
+
+/** A start and a step with everything in them that is long, and with images in each place. */
+const WHOLE: readonly SentEvent[] = [
+  {
+    type: 'trajectory.started',
+    data: {
+      trajectory_id: 't',
+      run_id: 'r',
+      item_id: 'i',
+      policy_version: 1,
+      prompt: [
+        { role: 'system', content: 'long' },
+        { role: 'user', content: [{ type: 'image', image_id: IMAGES[0] }], images: [IMAGES[1]] },
+      ],
+    },
+    time: '2026-01-01T00:00:00Z',
+  },
+  {
+    type: 'step.recorded',
+    data: {
+      trajectory_id: 't',
+      step_index: 0,
+      run_id: 'r',
+      action_kind: 'tool_call',
+      raw_output: 'long',
+      think_text: 'long',
+      completion_token_ids: [1, 2],
+      logprobs: [-0.1, -0.2],
+      tool_calls: [
+        {
+          name: 'crop',
+          arguments: { box: [1] },
+          raw_call: 'long',
+          output_text: 'long',
+          output_image_ids: [IMAGES[2]],
+          error_codes: ['E1'],
+          status: 'invalid',
+        },
+      ],
+      observation: [{ role: 'tool', content: 'long', images: [IMAGES[3]] }],
+      prompt_tokens: 7,
+      completion_tokens: 2,
+    },
+    time: '2026-01-01T00:00:01Z',
+  },
+]
+
 describe('the fold', () => {
+  it('reads nothing of the bodies that judging lets go of', () => {
+    const records = WHOLE.map((event) => recordOf(event))
+    const changes = folded(records)
+    expect(changes).toEqual(folded(records, withBodies))
+    expect(changes.rows.trajectories?.[0]).toMatchObject({
+      image_ids: IMAGES,
+      n_invalid_tool_calls: 1,
+      error_codes: { E1: 1 },
+    })
+    fc.assert(
+      fc.property(history, (events) => {
+        const sent = events.map((event) => recordOf(event))
+        expect(folded(sent)).toEqual(folded(sent, withBodies))
+      }),
+    )
+    const kept: string[] = []
+    folded(records, (judged) => {
+      kept.push(JSON.stringify(judged))
+      return judged
+    })
+    expect(kept.filter((text) => text.includes('long'))).toEqual([])
+  })
+
   it('gives the same rows whatever the order of arrival, where nothing conflicts', () => {
     fc.assert(
       fc.property(history, fc.integer(), (events, seed) => {
