@@ -29,13 +29,8 @@ export interface Chunk {
   readonly recordsAt: number
 }
 
-/** Encodes records under dense offsets from `base` on, into memory that `room` gives where there is one. */
-export function encodeChunk(
-  base: number,
-  appendedAtMs: number,
-  records: readonly NewRecord[],
-  room?: ByteRoom,
-): Buffer {
+/** Encodes records under dense offsets from `base` on, into memory that `room` gives. */
+export function encodeChunk(base: number, appendedAtMs: number, records: readonly NewRecord[], room: ByteRoom): Buffer {
   const table: Readonly<Record<string, string>>[] = []
   const places = new Map<string, number>()
   const keyBytes: number[] = []
@@ -61,8 +56,7 @@ export function encodeChunk(
   }
   const tableText = Buffer.from(JSON.stringify(table))
   const recordsAt = ENDS_AT + 4 * records.length + tableText.length
-  const size = recordsAt + recordsBytes
-  const bytes = room?.take(size) ?? Buffer.allocUnsafe(size)
+  const bytes = room.take(recordsAt + recordsBytes)
   bytes.writeUInt32LE(FORMAT, 4)
   bytes.writeDoubleLE(base, 8)
   bytes.writeDoubleLE(appendedAtMs, 16)
