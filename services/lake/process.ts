@@ -2,6 +2,7 @@
  * The lake process: holds DuckDB, so that its memory, its threads and its crashes are not those of the server. It never
  * writes to store or blobs, and ends when its parent does.
  */
+import { endWithParent } from '#services/end-with-parent.ts'
 import type { Blobs } from '#services/blobs/blobs.ts'
 import { type BlobsPlace, openBlobs } from '#services/blobs/open.ts'
 import { setPriority } from 'node:os'
@@ -120,6 +121,4 @@ process.on('message', (message: ToProcess) => {
       running.get(message.id)?.abort()
   }
 })
-// The parent is gone, or wants no more: whatever runs has no one to report to, and nothing here outlives the process.
-// process.exit() would wait for the statement that DuckDB is running.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+endWithParent()

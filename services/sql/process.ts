@@ -12,6 +12,7 @@ import { type FromSql, OVER_MEMORY, type RunDone, type SqlLimits, type ToRun, ty
 import { runQuery } from './run.ts'
 import { answerFolder, openSandbox, type Sandbox } from './sandbox.ts'
 import { readStatement } from './statement.ts'
+import { endWithParent } from '#services/end-with-parent.ts'
 import type { SqlView } from './views.ts'
 
 const NICENESS = 5
@@ -159,6 +160,5 @@ async function answer(message: ToSql): Promise<void> {
 }
 
 process.on('message', (message: ToSql) => void answer(message))
-// process.exit() would wait for the statement that runs.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+endWithParent()
 firstMb = residentMb()

@@ -85,6 +85,24 @@ describe.skipIf(!hasProc)('SIGTERM (needs /proc)', { timeout: 240_000 }, () => {
     expect(traffic.refused).toEqual([])
   })
 
+  it('ends well where a terminal interrupts the whole group, and says nothing of errors', async () => {
+    const world = await newWorld()
+    const server = startServer(world)
+    await server.ready()
+    // The lake process and the one that answers SQL are both up then.
+    await fill(world, { rollouts: 8, cuts: 1, seed: 23 })
+    const asked = await fetch(`${world.url}/v1/sql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ sql: 'select count(*) as n from steps' }),
+    })
+    expect(asked.status, await asked.text()).toBe(200)
+    process.kill(-server.group, 'SIGINT')
+    expect(await server.ended, server.said()).toMatchObject({ code: 0 })
+    expect(server.said()).not.toMatch(/"level":"(error|warn)"/)
+    await nothingLeft(world, server.group)
+  })
+
   it('gives the rows that SIGKILL and replay give', async () => {
     const world = await newWorld()
     const server = startServer(world)
