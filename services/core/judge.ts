@@ -78,6 +78,7 @@ export function judge(record: RawRecord, partitionOf: (key: string) => number): 
     }
   }
   const contentHash = eventHash(event.type, event.data)
-  letGoOfBodies(event.data)
+  // Of other events rows may keep every field (a checkpoint does).
+  if (event.type === 'step.recorded' || event.type === 'trajectory.started') letGoOfBodies(event.data)
   return { readable: true, partition, offset, time, type: event.type, naturalKey: key, contentHash, data: event.data }
 }

@@ -124,6 +124,16 @@ describe('the fold', () => {
         expect(folded(sent)).toEqual(folded(sent, withBodies))
       }),
     )
+    const policy = {
+      run_id: 'r',
+      policy_version: 1,
+      train_step: 1,
+      info: { of: 'its own' },
+      prompt: 'kept',
+      logprobs: [1],
+    }
+    const published = folded([recordOf({ type: 'policy.published', data: policy, time: '2026-01-01T00:00:00Z' })])
+    expect(published.rows.policies?.[0]?.data).toEqual(policy)
     const kept: string[] = []
     folded(records, (judged) => {
       kept.push(JSON.stringify(judged))
